@@ -1,0 +1,58 @@
+"""The connection, who may sign in, and what every answer carries. Runs at every request, so it stays cheap."""
+
+from demo_host import compat  # noqa: F401  must come first
+from demo_host import first_start
+
+from gluon.tools import Auth, PluginManager
+
+settings = first_start.settings(request.folder)
+first_start_due = first_start.pending(request.folder)
+
+db = DAL(
+    settings["database_uri"],
+    pool_size=0 if settings["database_uri"].startswith("sqlite") else 10,
+    migrate_enabled=first_start_due is not None,
+    lazy_tables=first_start_due is None,
+    check_reserved=None,
+    driver_args={"timeout": 30} if settings["database_uri"].startswith("sqlite") else None,
+)
+
+T.is_writable = False
+response.generic_patterns = []
+if request.is_https:
+    session.secure()
+
+auth = Auth(db, host_names=None)
+auth.settings.actions_disabled = ["register", "request_reset_password", "retrieve_username", "retrieve_password"]
+auth.settings.login_next = auth.settings.logout_next = URL("default", "index")
+auth.settings.create_user_groups = None
+auth.settings.remember_me_form = False
+auth.define_tables(username=False, signature=False)
+db.auth_user.password.requires = [
+    IS_LENGTH(512, 8),
+    CRYPT(digest_alg="pbkdf2(210000,32,sha512)"),
+]
+
+response.headers["Content-Security-Policy"] = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+response.headers["X-Content-Type-Options"] = "nosniff"
+response.headers["X-Frame-Options"] = "DENY"
+response.headers["Referrer-Policy"] = "same-origin"
+
+plugins = PluginManager()
+plugins.sync.lookup = ["gis_layer_openstreetmap", "gis_layer_google"]
+plugins.sync.site_specific = ["gis_config", "gis_apikey", "system_config"]
+plugins.sync.modules = {}
+plugins.sync.match = {"org_organisation": ["name"]}
+
+# What every record of the host's tables has beside its own fields.
+record_fields = db.Table(
+    db,
+    "record_fields",
+    Field("uuid", length=64, default=lambda: plugin_sync_new_uuid(), readable=False, writable=False),
+    Field("created_on", "datetime", default=request.utcnow, readable=False, writable=False),
+    Field("modified_on", "datetime", default=request.utcnow, update=request.utcnow, writable=False),
+    Field("deleted", "boolean", default=False, readable=False, writable=False),
+)
