@@ -1,0 +1,92 @@
+"""Empty databases to test on: SQLite in memory, PostgreSQL and MariaDB where they answer.
+
+Addresses come from PG_HOST, PG_PORT, PG_USER and MY_HOST, MY_PORT, MY_USER, MY_PASSWORD. A server that does
+not answer skips the test, or fails it when SYNC_REQUIRE=all.
+"""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import pymysql
+import pytest
+from pydal import DAL
+
+ENGINES = ("sqlite", "postgres", "mysql")
+
+
+def missing(what: str) -> None:
+    """Skip the running test for want of `what`, or fail it when everything is required."""
+    if os.environ.get("SYNC_REQUIRE") == "all":
+        pytest.fail(f"SYNC_REQUIRE=all, but {what}")
+    pytest.skip(what)
+
+
+@contextmanager
+def database_uri(engine: str) -> Iterator[str]:
+    """Give the pyDAL address of a new, empty database, dropped afterwards; SQLite's lives in memory."""
+    makers = {"sqlite": _sqlite, "postgres": _postgres, "mysql": _mysql}
+    with makers[engine]() as uri:
+        yield uri
+
+
+@contextmanager
+def database(engine: str) -> Iterator[DAL]:
+    """Give a connection to a new, empty database."""
+    with database_uri(engine) as uri, tempfile.TemporaryDirectory() as folder:
+        db = connect(uri, folder)
+        try:
+            yield db
+        finally:
+            db.rollback()
+            db.close()
+
+
+def connect(uri: str, folder: str | os.PathLike[str]) -> DAL:
+    """Open a connection of its own; pyDAL keeps its table files in `folder`."""
+    return DAL(uri, pool_size=0, attempts=1, folder=str(folder))
+
+
+@contextmanager
+def _sqlite() -> Iterator[str]:
+    yield "sqlite:memory"
+
+
+@contextmanager
+def _postgres() -> Iterator[str]:
+    host, port = os.environ.get("PG_HOST", "127.0.0.1"), os.environ.get("PG_PORT", "5432")
+    user, name = os.environ.get("PG_USER", "postgres"), _name()
+    try:
+        admin = psycopg2.connect(host=host, port=port, user=user, dbname="postgres", connect_timeout=3)
+    except psycopg2.OperationalError as exc:
+        missing(f"PostgreSQL does not answer at {host}:{port}: {exc}")
+    admin.autocommit = True
+    try:
+        admin.cursor().execute(f"CREATE DATABASE {name}")
+        yield f"postgres://{user}:@{host}:{port}/{name}"
+        admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        admin.close()
+
+
+@contextmanager
+def _mysql() -> Iterator[str]:
+    host, port = os.environ.get("MY_HOST", "127.0.0.1"), os.environ.get("MY_PORT", "3306")
+    user, password, name = os.environ.get("MY_USER", "root"), os.environ.get("MY_PASSWORD", ""), _name()
+    try:
+        admin = pymysql.connect(host=host, port=int(port), user=user, password=password, connect_timeout=3)
+    except pymysql.err.OperationalError as exc:
+        missing(f"MariaDB does not answer at {host}:{port}: {exc}")
+    try:
+        admin.cursor().execute(f"CREATE DATABASE {name}")
+        yield f"mysql:pymysql://{user}:{password}@{host}:{port}/{name}"
+        admin.cursor().execute(f"DROP DATABASE {name}")
+    finally:
+        admin.close()
+
+
+def _name() -> str:
+    return f"plugin_sync_test_{uuid.uuid4().hex[:12]}"
