@@ -56,3 +56,17 @@ record_fields = db.Table(
     Field("modified_on", "datetime", default=request.utcnow, update=request.utcnow, writable=False),
     Field("deleted", "boolean", default=False, readable=False, writable=False),
 )
+
+
+def named(name, **settings):
+    """A record's required name."""
+    return Field(name, length=128, notnull=True, requires=[IS_NOT_EMPTY(), IS_LENGTH(128)], **settings)
+
+
+def linked(name, table, choose=True, **settings):
+    """A field that refers to a record of `table`: chosen by name, or entered by number where there are thousands."""
+    known = IS_IN_DB(db, f"{table}.id", "%(name)s" if choose else None)
+    settings.setdefault("ondelete", "SET NULL")
+    if not choose:
+        settings["widget"] = lambda field, value: SQLFORM.widgets.string.widget(field, value)
+    return Field(name, f"reference {table}", requires=IS_EMPTY_OR(known), **settings)

@@ -61,7 +61,7 @@ class FirstStart:
             db.commit()
             db.executesql("PRAGMA journal_mode=WAL")  # readers go on while an import writes
         make_administrator(db, auth, self.folder)
-        if chosen["demo"] in demo.PARTS and demo.is_empty(db):
+        if chosen["demo"] in demo.PARTS and demo.is_available() and demo.is_empty(db):
             demo.load(db, chosen["demo"], self.folder)
         db.commit()
         try:

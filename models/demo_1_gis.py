@@ -1,0 +1,75 @@
+"""Places, and the map layers and settings that show them."""
+
+db.define_table(
+    "gis_location",
+    named("name"),
+    Field("level", length=2, requires=IS_IN_SET(["W", "L0", "L1", "L2", "L3"]), comment=T("W is the world, L0 a country")),
+    Field("code", length=16, comment=T("ISO code of a country, administrative code below")),
+    linked("parent", "gis_location", choose=False, label=T("Part of")),
+    Field("lat", "double", label=T("Latitude"), requires=IS_EMPTY_OR(IS_FLOAT_IN_RANGE(-90, 90))),
+    Field("lon", "double", label=T("Longitude"), requires=IS_EMPTY_OR(IS_FLOAT_IN_RANGE(-180, 180))),
+    Field("population", "bigint"),
+    Field("tags", "json", comment=T("Time zone, currency and the like")),
+    record_fields,
+    format="%(name)s",
+)
+
+# Lookup lists: the same at every office, so they are not exchanged.
+for layer in ("gis_layer_openstreetmap", "gis_layer_google"):
+    db.define_table(
+        layer,
+        named("name"),
+        Field("subtype", length=32),
+        Field("url", length=255, requires=IS_EMPTY_OR(IS_URL())),
+        Field("enabled", "boolean", default=True),
+        record_fields,
+        format="%(name)s",
+    )
+
+db.define_table(
+    "gis_layer_wms",
+    named("name"),
+    Field("url", length=255, label=T("Address of the service"), requires=IS_URL()),
+    Field("layers", "list:string"),
+    Field("opacity", "decimal(3,2)", default=1, requires=IS_DECIMAL_IN_RANGE(0, 1)),
+    Field("enabled", "boolean", default=True),
+    record_fields,
+    format="%(name)s",
+)
+db.define_table(
+    "gis_layer_sos",
+    named("name"),
+    Field("url", length=255, label=T("Address of the service"), requires=IS_URL()),
+    Field("offering", length=128),
+    Field("refresh_s", "integer", label=T("Refreshed every (seconds)")),
+    Field("enabled", "boolean", default=True),
+    record_fields,
+    format="%(name)s",
+)
+db.define_table(
+    "gis_layer_shapefile",
+    named("name"),
+    Field("shapefile", "upload", label=T("File")),
+    Field("projection", "integer", default=4326, label=T("EPSG code of the projection")),
+    record_fields,
+    format="%(name)s",
+)
+
+# Settings of this office: where its map opens, and the keys it was given for map services.
+db.define_table(
+    "gis_config",
+    named("name"),
+    Field("lat", "double", label=T("Latitude")),
+    Field("lon", "double", label=T("Longitude")),
+    Field("zoom", "integer", requires=IS_EMPTY_OR(IS_INT_IN_RANGE(0, 23))),
+    linked("default_location_id", "gis_location", choose=False, label=T("Home location")),
+    record_fields,
+    format="%(name)s",
+)
+db.define_table(
+    "gis_apikey",
+    named("name", label=T("Service")),
+    Field("apikey", length=128, label=T("Key")),
+    record_fields,
+    format="%(name)s",
+)

@@ -1,0 +1,46 @@
+"""Organisations and their offices.
+
+An organisation names a contact, a person, and persons belong to organisations. A column can only refer to a table that
+exists, so where tables are made the contact is added once pr_person is there, at the end of demo_3_pr.py.
+"""
+
+from pathlib import Path
+
+
+def define_organisation(with_contact, **settings):
+    """Define the table, with or without the field that needs pr_person."""
+    contact = linked("contact_id", "pr_person", choose=False, label=T("Contact person"))
+    return db.define_table(
+        "org_organisation",
+        named("name"),
+        Field("acronym", length=16),
+        Field("sector", length=64),
+        Field("website", length=255, requires=IS_EMPTY_OR(IS_URL())),
+        Field("founded_on", "date"),
+        Field("annual_budget", "decimal(15,2)"),
+        *([contact] if with_contact else []),
+        record_fields,
+        format="%(name)s",
+        **settings,
+    )
+
+
+organisation_is_made = Path(request.folder, "databases", f"{db._uri_hash}_org_organisation.table").exists()
+if first_start_due:
+    define_organisation(with_contact=False, migrate=not organisation_is_made)
+else:
+    define_organisation(with_contact=True)
+
+db.define_table(
+    "org_office",
+    named("name"),
+    Field("code", length=16),
+    linked("organisation_id", "org_organisation", label=T("Organisation")),
+    linked("location_id", "gis_location", choose=False, label=T("Location")),
+    Field("phone", length=32),
+    Field("opens_at", "time"),
+    Field("closes_at", "time"),
+    Field("comments", "text"),
+    record_fields,
+    format="%(name)s",
+)

@@ -1,0 +1,34 @@
+"""Persons and the groups they belong to."""
+
+db.define_table(
+    "pr_person",
+    Field("first_name", length=64, notnull=True, requires=IS_NOT_EMPTY()),
+    Field("last_name", length=64),
+    Field("gender", length=8, requires=IS_EMPTY_OR(IS_IN_SET(["female", "male", "other"]))),
+    Field("date_of_birth", "date"),
+    Field("email", length=128, requires=IS_EMPTY_OR(IS_EMAIL())),
+    linked("organisation_id", "org_organisation", label=T("Organisation")),
+    linked("location_id", "gis_location", choose=False, label=T("Lives in")),
+    Field("comments", "text"),
+    record_fields,
+    format="%(first_name)s %(last_name)s",
+)
+db.define_table(
+    "pr_group",
+    named("name"),
+    Field("group_type", length=32, requires=IS_IN_SET(["family", "team", "committee"])),
+    Field("description", "text"),
+    record_fields,
+    format="%(name)s",
+)
+db.define_table(
+    "pr_group_membership",
+    linked("group_id", "pr_group", ondelete="CASCADE", label=T("Group")),
+    linked("person_id", "pr_person", choose=False, ondelete="CASCADE", label=T("Person")),
+    Field("group_head", "boolean", default=False),
+    Field("joined_on", "date"),
+    record_fields,
+)
+
+if first_start_due:
+    define_organisation(with_contact=True, redefine=True)

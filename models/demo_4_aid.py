@@ -1,0 +1,53 @@
+"""Shelters (cr), staff (hrm) and supplies."""
+
+db.define_table(
+    "cr_shelter",
+    named("name"),
+    linked("location_id", "gis_location", choose=False, label=T("Location")),
+    linked("organisation_id", "org_organisation", label=T("Run by")),
+    Field("status", length=16, requires=IS_IN_SET(["planned", "open", "closed"])),
+    Field("capacity", "integer"),
+    Field("population", "integer"),
+    Field("daily_cost", "decimal(10,2)"),
+    Field("opened_on", "datetime"),
+    Field("facilities", "json"),
+    record_fields,
+    format="%(name)s",
+)
+
+db.define_table("hrm_skill", named("name"), Field("category", length=32), record_fields, format="%(name)s")
+db.define_table(
+    "hrm_staff",
+    linked("person_id", "pr_person", choose=False, label=T("Person")),
+    linked("office_id", "org_office", choose=False, label=T("Office")),
+    Field("job_title", length=64),
+    Field("skills", "list:reference hrm_skill", requires=IS_IN_DB(db, "hrm_skill.id", "%(name)s", multiple=True)),
+    Field("start_date", "date"),
+    Field("end_date", "date"),
+    Field("shift_starts_at", "time"),
+    Field("salary", "decimal(10,2)"),
+    record_fields,
+)
+
+db.define_table(
+    "supply_catalog",
+    named("name"),
+    linked("organisation_id", "org_organisation", label=T("Organisation")),
+    Field("comments", "text"),
+    record_fields,
+    format="%(name)s",
+)
+db.define_table(
+    "supply_item",
+    named("name"),
+    linked("catalog_id", "supply_catalog", ondelete="RESTRICT", label=T("Catalogue")),
+    Field("code", length=32),
+    Field("unit", length=16),
+    Field("unit_price", "decimal(12,4)"),
+    Field("weight_kg", "double", label=T("Weight (kg)")),
+    Field("expires_on", "date"),
+    Field("details", "json"),
+    Field("label_image", "blob", label=T("Label"), readable=False, writable=False),
+    record_fields,
+    format="%(name)s",
+)
