@@ -22,11 +22,21 @@ response.generic_patterns = []
 if request.is_https:
     session.secure()
 
+response.formstyle = "divs"
+office_name = settings["name"]
+
 auth = Auth(db, host_names=None)
 auth.settings.actions_disabled = ["register", "request_reset_password", "retrieve_username", "retrieve_password"]
 auth.settings.login_next = auth.settings.logout_next = URL("default", "index")
 auth.settings.create_user_groups = None
 auth.settings.remember_me_form = False
+auth.messages.login_button = T("Sign in")
+auth.messages.submit_button = auth.messages.profile_save_button = T("Save")
+auth.messages.invalid_login = T("The address or the password is wrong. Check both, then try again.")
+auth.messages.logged_in = T("You are signed in.")
+auth.messages.logged_out = T("You are signed out.")
+auth.messages.access_denied = T("Your account may not open that page. Ask an administrator of this office.")
+auth.messages.label_email = T("E-mail address")
 auth.define_tables(username=False, signature=False)
 db.auth_user.password.requires = [
     IS_LENGTH(512, 8),
@@ -42,6 +52,7 @@ response.headers["X-Frame-Options"] = "DENY"
 response.headers["Referrer-Policy"] = "same-origin"
 
 plugins = PluginManager()
+plugins.sync.name = office_name
 plugins.sync.lookup = ["gis_layer_openstreetmap", "gis_layer_google"]
 plugins.sync.site_specific = ["gis_config", "gis_apikey", "system_config"]
 plugins.sync.modules = {}

@@ -20,25 +20,35 @@ GUARD = '''
 # The check of the members of the admin group, put here by demo_host.appadmin in place of web2py's own.
 import re as __re
 
-if "auth" not in globals() or not auth.is_logged_in():
+
+def __refuse(message, status=403):
+    response.title = T("Nothing was done")
+    raise HTTP(status, response.render("default/refused.html", dict(message=message)))
+
+
+if "auth" not in globals():
+    raise HTTP(403)
+if not auth.is_logged_in():
     redirect(URL("default", "user", args="login", vars=dict(_next=URL(args=request.args, vars=request.get_vars))))
 if not auth.has_membership("admin"):
-    raise HTTP(403, T("Only members of the admin group may open this page."))
+    __refuse(T("Only administrators may open this page."))
 if request.function not in ("index", "insert", "select", "update", "csv", "download", "state", "ccache"):
-    raise HTTP(404)
+    __refuse(T("There is no such page."), 404)
+if any(isinstance(value, list) for value in request.vars.values()):
+    __refuse(T("A value was given twice."), 400)
 # The query box evaluates Python. A link, which any site can make an administrator follow, may only ask for rows.
 if request.env.http_sec_fetch_site in ("cross-site", "same-site") and request.vars:
-    raise HTTP(403, T("Open this page from within the application."))
+    __refuse(T("Open this page from within the application."))
 if request.env.request_method != "POST":
     if request.vars.query and not __re.fullmatch(r'(db\\.)?\\w+\\.\\w+(>0|!=""|==?\\d+)', request.vars.query):
-        raise HTTP(403, T("Enter this query on the page itself."))
+        __refuse(T("Enter this query on the page itself."))
     if request.vars.update_check or request.vars.delete_check:
-        raise HTTP(403, T("Change records on the page itself."))
+        __refuse(T("Change records on the page itself."))
 if request.vars.orderby and not __re.fullmatch(r"~?\\w+\\.\\w+", request.vars.orderby):
-    raise HTTP(403, T("Rows cannot be sorted by that."))
+    __refuse(T("Rows cannot be sorted by that."))
 if request.function == "csv" and "auth_" in (request.vars.query or ""):
-    raise HTTP(403, T("These tables hold passwords and are not exported."))
-response.subtitle = T("Database administration")
+    __refuse(T("These tables hold passwords and are not exported."))
+response.title = T("Database")
 menu = False
 
 '''

@@ -26,7 +26,7 @@ log = logging.getLogger("web2py.app.sync")
 def settings(folder: str) -> dict[str, str]:
     """The instance's own settings; an application copied into a web2py has none at first and gets the defaults."""
     path = Path(folder, "private", "settings.json")
-    defaults = {"database_uri": "sqlite://storage.sqlite", "demo": "offer"}
+    defaults = {"database_uri": "sqlite://storage.sqlite", "demo": "none", "name": "Field office"}
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         write_private(path, json.dumps(defaults, indent=1))

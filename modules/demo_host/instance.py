@@ -99,6 +99,8 @@ def link(path: Path, target: Path) -> None:
     text = os.path.relpath(target, path.parent.resolve())
     if path.is_symlink() and os.readlink(path) == text:
         return
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()  # web2py makes an empty folder where the checkout had none
     path.unlink(missing_ok=True)
     path.symlink_to(text)
 
@@ -118,7 +120,8 @@ def first_settings(instance: Instance) -> None:
     demo = os.environ.get("DEMO") or (name if name in DEMOS else "none")
     if demo not in DEMOS:
         raise SystemExit(f"DEMO={demo!r}: choose one of {', '.join(DEMOS)}")
-    settings = {"database_uri": os.environ.get("DATABASE_URI") or "sqlite://storage.sqlite", "demo": demo}
+    office = {"main": "Main office", "jacmel": "Jacmel office"}.get(name, f"Office {name}")
+    settings = {"database_uri": os.environ.get("DATABASE_URI") or "sqlite://storage.sqlite", "demo": demo, "name": office}
     write_private(path, json.dumps(settings, indent=1))
 
 

@@ -1,0 +1,2 @@
+# English is the language of the code: nothing to translate.
+{}
