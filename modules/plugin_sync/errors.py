@@ -1,0 +1,145 @@
+"""The engine's one error tree.
+
+    SyncError                      anything that stops a use case; the database is untouched
+    |-- FileProblem                the file itself cannot be taken
+    |   |-- FileIncomplete         cut short: no END, cut in a cell, fewer rows than its footer counts
+    |   |-- FileAltered            its bytes are not those its footer was made for
+    |   |-- FileFormatError        not a table file at all, wrong delimiter, spreadsheet damage
+    |   `-- FileEncodingError      not UTF-8
+    |-- RowsRejected               strict import: rows, columns or tables cannot be taken
+    |-- TableRefused               a table that never travels (credentials, sessions, the plugin's own)
+    |-- SettingsError              a policy, table, module or match key that does not exist
+    |-- StoreError                 the database refused a statement
+    |   `-- StoreBusy              another import or writer holds the database (retryable)
+    `-- Cancelled                  the caller's progress callback asked to stop
+
+Each error has a stable `code`, says `where` (table, line, column), and gives a `hint`: what the operator does next.
+Foreign exceptions are translated once, at the adapter, with `raise ... from exc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .records import Problem
+
+
+class SyncError(Exception):
+    """Base of all errors. `str(error)` is one sentence with its place, `hint` says what to do."""
+
+    code = "sync_error"
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        hint: str = "",
+    ) -> None:
+        self.message = message
+        self.table = table
+        self.line = line
+        self.column = column
+        self.hint = hint
+        super().__init__(message)
+
+    @property
+    def where(self) -> str:
+        """The place as text, for example `table pr_person, line 12, column dob`; empty when there is none."""
+        places = (("table", self.table), ("line", self.line), ("column", self.column))
+        return ", ".join(f"{name} {value}" for name, value in places if value is not None)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} {self.hint}".rstrip()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the error as plain values for a page, an API answer or a log."""
+        return {
+            "error": self.code,
+            "reason": self.message,
+            "hint": self.hint,
+            "table": self.table,
+            "line": self.line,
+            "column": self.column,
+            "retryable": self.retryable,
+        }
+
+
+class FileProblem(SyncError):
+    """The file itself cannot be taken."""
+
+    code = "file"
+
+
+class FileIncomplete(FileProblem):
+    """The file is cut short."""
+
+    code = "file_incomplete"
+
+
+class FileAltered(FileProblem):
+    """The file's bytes are not those that its footer was made for."""
+
+    code = "file_altered"
+
+
+class FileFormatError(FileProblem):
+    """The file is not laid out as table files are."""
+
+    code = "file_format"
+
+
+class FileEncodingError(FileProblem):
+    """The file is not text in UTF-8."""
+
+    code = "file_encoding"
+
+
+class RowsRejected(SyncError):
+    """A strict import met problems; the message names the first and `problems` carries all that were kept."""
+
+    code = "rows_rejected"
+
+    def __init__(self, problems: Sequence[Problem], total: int) -> None:
+        first = problems[0]
+        more = f" (and {total - 1} more problems)" if total > 1 else ""
+        super().__init__(first.message + more, table=first.table, line=first.line, column=first.column, hint=first.hint)
+        self.problems = tuple(problems)
+        self.total = total
+
+
+class TableRefused(SyncError):
+    """The file holds a table that no setting lets in."""
+
+    code = "table_refused"
+
+
+class SettingsError(SyncError):
+    """A policy, table, module or match key that does not exist."""
+
+    code = "settings"
+
+
+class StoreError(SyncError):
+    """The database refused a statement; nothing was written."""
+
+    code = "store"
+
+
+class StoreBusy(StoreError):
+    """Another import or writer holds the database."""
+
+    code = "store_busy"
+    retryable = True
+
+
+class Cancelled(SyncError):
+    """The caller asked to stop; nothing was written."""
+
+    code = "cancelled"

@@ -1,0 +1,313 @@
+"""pyDAL's CSV of many tables, read and written as a stream.
+
+`TABLE name`, a header, rows, blank lines, `END`; after it the footer. A file of one table (a header and rows only, as
+appadmin exports) is read too. Cells stay text here: what they mean is the business of values.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..errors import FileEncodingError, FileFormatError, FileIncomplete, SyncError
+from ..records import Origin
+from .footer import Footer, footer_line, parse_footer
+from .source import ByteSource
+
+BATCH = 2000  # rows
+MAX_CELL = 1 << 26  # characters
+NEWLINE = re.compile(r"\r\n|\r|\n")
+COPY_AGAIN = "Copy it again from where it came from; a complete file ends with a line END."
+
+csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))  # the default, 131,072, cannot read back what pyDAL writes
+
+
+class Batch(NamedTuple):
+    """Some rows of one table and the line each of them begins at."""
+
+    rows: list[list[str]]
+    lines: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are parted, as pyDAL's import takes it; `table` names the table of a file that has no TABLE line."""
+
+    delimiter: str = ","
+    quotechar: str = '"'
+    quoting: int = csv.QUOTE_MINIMAL
+    encoding: str = "utf-8"
+    table: str | None = None
+    require_end: bool = True
+
+
+class Section(NamedTuple):
+    """One table of the file: its name, header cells, the header's line, and its rows, to be read before the next."""
+
+    table: str
+    header: tuple[str, ...]
+    line: int
+    batches: Iterator[Batch]
+
+
+@dataclass
+class CsvReader:
+    """Reads a file once, from start to end; `footer` is known after `sections` is exhausted."""
+
+    fileobj: Any
+    dialect: Dialect = Dialect()
+    footer: Footer | None = None
+    source: ByteSource = field(init=False)
+    _pending: list[list[str]] = field(default_factory=list)
+    _line: int = 0  # lines before _pending
+    _consecutive: bool = True  # no row of _pending has a line end in a cell
+    _failure: SyncError | None = None
+
+    def __post_init__(self) -> None:
+        self.source = ByteSource(self.fileobj, self.dialect.encoding)
+        self._text = self.source.lines()
+        self._rows = csv.reader(
+            self._text,
+            delimiter=self.dialect.delimiter,
+            quotechar=self.dialect.quotechar,
+            quoting=csv.QUOTE_NONE if self.dialect.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL,
+            strict=True,
+        )
+
+    def sections(self) -> Iterator[Section]:
+        """Yield the tables in file order; each one's batches must be read before the next is asked for.
+
+        Raises FileIncomplete, FileAltered, FileFormatError or FileEncodingError, at the latest at the end.
+        """
+        first = self._next_row()
+        if first is None:
+            raise FileFormatError("the file is empty")
+        if not _is_marker(first[0]) and not self._refuse_early(first):
+            yield self._single_table(*first)
+            self._check_footer(ended=False)
+            return
+        ended = False
+        row: tuple[list[str], int] | None = first
+        while row is not None and not ended:
+            if row[0] == ["END"]:
+                ended = True
+            else:
+                yield self._section(*row)
+                row = self._next_row()
+        if not ended and self.dialect.require_end:
+            raise FileIncomplete("the file is incomplete: its END is missing", hint=COPY_AGAIN)
+        self._check_footer(ended)
+
+    def _section(self, row: list[str], line: int) -> Section:
+        if len(row) != 1 and row[0].startswith("TABLE ") and not "".join(row[1:]).strip():
+            raise FileFormatError(
+                "a spreadsheet has padded the rows of this file",
+                line=line,
+                hint="Import the file as it was exported, or save each table as a CSV of its own.",
+            )
+        if len(row) != 1 or not row[0].startswith("TABLE "):
+            cut = self._at_end() and len(row) == 1 and ("END".startswith(row[0]) or "TABLE ".startswith(row[0][:6]))
+            kind = FileIncomplete if cut else FileFormatError
+            raise kind(f"a line TABLE name or END is expected, not {row[0][:60]!r}", line=line, hint=COPY_AGAIN)
+        name = row[0][len("TABLE ") :].strip()
+        header = self._take(1)
+        if not header.rows or not header.rows[0]:  # stock pyDAL writes no header when there are no rows
+            return Section(name, (), line, iter(()))
+        cells = tuple(header.rows[0])
+        _refuse_other_delimiter(cells, header.lines[0], self.dialect)
+        return Section(name, cells, header.lines[0], self._batches(len(cells)))
+
+    def _single_table(self, header: list[str], line: int) -> Section:
+        _refuse_other_delimiter(tuple(header), line, self.dialect)
+        tables = {cell.split(".", 1)[0] for cell in header if "." in cell}
+        name = self.dialect.table or (tables.pop() if len(tables) == 1 else None)
+        if name is None:
+            raise FileFormatError(
+                "the file begins neither with a line TABLE name nor with a header table.column,...",
+                line=line,
+                hint="Choose a file that was exported here or by web2py.",
+            )
+        return Section(name, tuple(header), line, self._batches(len(header), single=True))
+
+    def _batches(self, width: int, single: bool = False) -> Iterator[Batch]:
+        """Yield rows up to the blank line that ends a table; a blank line before a row of the same width ends none."""
+        while True:
+            batch = self._take(BATCH)
+            if not batch.rows:
+                return
+            if batch.rows[-1]:
+                yield batch
+                continue
+            if len(batch.rows) > 1:
+                yield Batch(batch.rows[:-1], batch.lines[:-1])
+            if not self._goes_on(width, single):
+                return
+
+    def _goes_on(self, width: int, single: bool) -> bool:
+        following = self._next_row()
+        if following is None:
+            return False
+        row, line = following
+        self._pending.insert(0, row)
+        self._line, self._consecutive = line - 1, False
+        return single or (len(row) == width and not (width == 1 and _is_marker(row)))
+
+    # ---- rows and their lines
+
+    def _take(self, count: int) -> Batch:
+        """Return up to `count` rows, the last of which is the first blank one, if there is one among them."""
+        if not self._pending:
+            self._fill()
+        rows = self._pending[:count]
+        with contextlib.suppress(ValueError):
+            rows = rows[: rows.index([]) + 1]
+        self._pending = self._pending[len(rows) :]
+        lines = self._lines_of(rows)
+        self._line = lines[-1] - 1 + _height(rows[-1]) if rows else self._line
+        return Batch(rows, lines)
+
+    def _lines_of(self, rows: list[list[str]]) -> Sequence[int]:
+        start = self._line + 1
+        if self._consecutive or not rows:
+            return range(start, start + len(rows))
+        return list(itertools.accumulate((_height(row) for row in rows[:-1]), initial=start))
+
+    def _next_row(self) -> tuple[list[str], int] | None:
+        """Return the next row that is not blank and its line; None at the end."""
+        while True:
+            batch = self._take(1)
+            if not batch.rows:
+                return None
+            if batch.rows[0]:
+                return batch.rows[0], batch.lines[0]
+
+    def _at_end(self) -> bool:
+        if not self._pending:
+            self._fill()
+        return not any(self._pending)
+
+    def _fill(self) -> None:
+        """Read the next rows. An error is kept until the rows before it are used: the footer after END is no CSV."""
+        if self._failure is not None:
+            raise self._failure
+        before = self._rows.line_num
+        try:
+            for row in itertools.islice(self._rows, BATCH):
+                self._pending.append(row)
+        except csv.Error as exc:
+            self._failure = self._translated(exc)
+            self._failure.__cause__ = exc
+        except UnicodeDecodeError as exc:
+            self._failure = FileEncodingError(
+                "the file is not text in UTF-8",
+                line=self._rows.line_num + 1,
+                hint="Save it as 'CSV UTF-8' and import that.",
+            )
+            self._failure.__cause__ = exc
+        self._consecutive = self._rows.line_num - before == len(self._pending)
+        if self._failure is not None and not self._pending:
+            raise self._failure
+
+    def _translated(self, exc: csv.Error) -> SyncError:
+        text, line = str(exc), self._rows.line_num
+        if "unexpected end of data" in text:
+            return FileIncomplete("the file is incomplete: it ends inside a cell", line=line, hint=COPY_AGAIN)
+        if "field larger" in text:
+            return FileFormatError(f"a cell is longer than {MAX_CELL:,} characters", line=line)
+        return FileFormatError(
+            "the quotes of this line do not match", line=line, hint="A quote inside a quoted cell is written twice."
+        )
+
+    # ---- beginning and end
+
+    def _refuse_early(self, first: tuple[list[str], int]) -> bool:
+        """Return whether the first row can only be the start of a damaged table file."""
+        row, line = first
+        if "\0" in "".join(row):
+            raise FileFormatError("the file is not a CSV", line=line, hint="Choose the .csv file that was exported.")
+        return len(row) == 1 and self._at_end()
+
+    def _check_footer(self, ended: bool) -> None:
+        left = any(self._pending) or self._failure is not None
+        while rest := self._text.read(1 << 20):  # to the end, for the hash
+            left = left or bool(rest.strip())
+        found = self.source.footer() if ended else None
+        if found is None and ended and left:
+            raise FileIncomplete("the file does not end after its line END", hint=COPY_AGAIN)
+        self.footer = parse_footer(*found) if found else None
+
+
+def _is_marker(row: list[str]) -> bool:
+    return row == ["END"] or row[0].startswith("TABLE ")
+
+
+def _height(row: list[str]) -> int:
+    return 1 + sum(len(NEWLINE.findall(cell)) for cell in row)
+
+
+def _refuse_other_delimiter(header: tuple[str, ...], line: int, dialect: Dialect) -> None:
+    """A header in one cell that another delimiter would part is a file saved by a spreadsheet elsewhere."""
+    if len(header) > 1:
+        return
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
+        if mark != dialect.delimiter and mark in header[0]:
+            raise FileFormatError(
+                f"the columns are separated by {name}", line=line, hint="Save the file with commas between the columns."
+            )
+
+
+# ---- writing
+
+
+class CsvWriter:
+    """Turns rows of text into the bytes of a file, batch by batch; counts rows and hashes what it made."""
+
+    def __init__(self) -> None:
+        self._buffer = io.StringIO(newline="")
+        self._writer = csv.writer(self._buffer)
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def begin(self, table: str, header: Sequence[str]) -> bytes:
+        """Return the lines that begin a table."""
+        self._buffer.write(f"TABLE {table}\r\n")
+        self._writer.writerow(header)
+        return self._taken()
+
+    def rows(self, rows: Sequence[Sequence[object]]) -> bytes:
+        """Return the lines of some rows; None is not allowed, NULL is text already."""
+        self._writer.writerows(rows)
+        return self._taken()
+
+    def end_table(self) -> bytes:
+        """Return the blank lines that end a table."""
+        self._buffer.write("\r\n\r\n")
+        return self._taken()
+
+    def end(self, origin: Origin, rows: dict[str, int]) -> bytes:
+        """Return END and the footer."""
+        self._buffer.write("END\r\n")
+        body = self._taken()
+        footer = footer_line(Footer(origin, rows, self.sha256)).encode("utf-8")
+        self.size_bytes += len(footer)
+        return body + footer
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all bytes made so far."""
+        return self._hash.hexdigest()
+
+    def _taken(self) -> bytes:
+        data = self._buffer.getvalue().encode("utf-8")
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._hash.update(data)
+        self.size_bytes += len(data)
+        return data

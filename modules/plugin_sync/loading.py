@@ -1,0 +1,352 @@
+"""From a file to staging: which tables and columns are taken, decoding in whole columns, problems as values.
+
+The first half of an import. Nothing here reads or writes the host's tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalog import Catalog, is_denied, is_secret
+from .errors import FileAltered, FileFormatError, SettingsError, TableRefused
+from .formats.csv import Batch, CsvReader, Dialect, Section
+from .identity import fold
+from .objects import to_object
+from .records import Identity, Problem, TableSpec
+from .settings import Settings
+from .stores.staging import Staged, Work, create, load_columns
+from .values import NULL, Fault, Limits, Stored, decode_column
+
+Progress = Callable[[str, int], None]
+Transform = Callable[[dict[str, str]], dict[str, str]]
+COMPANION = ".uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is taken. See `import_csv` for what each means."""
+
+    policy: str = "newer"
+    strict: bool = True
+    dry_run: bool = False
+    settings: Settings = field(default_factory=Settings)
+    instance: Any = None
+    new_uuid: Callable[[], str] | None = None
+    progress: Progress | None = None
+    transform: Transform | None = None
+    validate: bool = False
+    restore: bool = False
+    map_tablenames: Mapping[str, str | None] = field(default_factory=dict)
+    ignore_missing_tables: bool = False
+    null: str = NULL
+    dialect: Dialect = field(default_factory=Dialect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where the file's columns go: positions in the file's rows."""
+
+    table: str
+    fields: tuple[int, ...]  # of each staged column, -1 when only its companion is there
+    companions: Mapping[int, int]  # staged position -> position in the file
+    src: int | None
+    width: int
+    ignored: tuple[str, ...]
+
+
+class Loader:
+    """Loads one file into the staging tables of a `Work`; keeps what it left out and how many rows it read."""
+
+    def __init__(self, db: Any, options: ImportOptions, catalog: Catalog, work: Work) -> None:
+        self.db, self.options, self.catalog, self.work = db, options, catalog, work
+        self.limits: Limits = work.session.dialect.limits
+        self.problems = work.problems
+        self.warnings: list[Problem] = []
+        self.ignored_tables: list[str] = []
+        self.ignored_columns: dict[str, tuple[str, ...]] = {}
+        self.read: dict[str, int] = {}  # rows of each table of the file, by the file's name
+
+    def load(self, reader: CsvReader) -> None:
+        """Read the whole file into staging tables; raises when the file or one of its tables is refused."""
+        for section in reader.sections():
+            spec = self._accept(section)
+            if spec is None or not section.header:
+                self.read[section.table] = sum(len(b.rows) for b in section.batches)
+            else:
+                self._stage_section(spec, section)
+        footer, me = reader.footer, self.options.instance
+        if footer is None:
+            return
+        for table, rows in footer.rows.items():
+            if self.read.get(table, 0) != rows:
+                raise FileAltered(f"the file holds {self.read.get(table, 0)} rows, its footer says {rows}", table=table)
+        self.work.same_instance = me is not None and footer.origin.instance == me.uuid
+
+    def rows_read(self, table: str) -> int:
+        """Return how many rows of the file were meant for a table here."""
+        names = {name: self.options.map_tablenames.get(name, name) for name in self.read}
+        return sum(self.read[name] for name, mapped in names.items() if (mapped or "").lower() == table.lower())
+
+    def _accept(self, section: Section) -> TableSpec | None:
+        """Return the table that a section goes to, or None when it is left out, which is noted."""
+        renamed = self.options.map_tablenames.get(section.table, section.table)
+        if is_denied(section.table) or (renamed is not None and is_denied(renamed)):
+            raise TableRefused(
+                f"the file holds the table {section.table}, which is never imported",
+                table=section.table,
+                line=section.line,
+                hint="Accounts, memberships and sessions stay as they are here. Export the file again without it.",
+            )
+        spec = self.catalog.get(renamed) if renamed is not None else None
+        if spec is None:
+            self.ignored_tables.append(section.table)
+            if renamed is not None and not self.options.ignore_missing_tables:
+                self.problems.add(
+                    Problem(
+                        "unknown_table",
+                        f"there is no table {renamed} here",
+                        section.table,
+                        section.line,
+                        hint="Import it into a table of another name, or leave it out.",
+                    )
+                )
+            return None
+        if not spec.included:
+            self.ignored_tables.append(section.table)
+            self.warnings.append(Problem("left_out", f"not imported: {spec.reason}", spec.name, section.line))
+            return None
+        return spec
+
+    def _stage_section(self, spec: TableSpec, section: Section) -> None:
+        transform = self.options.transform
+        batches: Iterator[Batch] = section.batches
+        names = [_short(cell, spec) for cell in section.header]
+        if transform is not None:
+            names, batches = _transformed(transform, names, batches, spec.name)
+        plan, staged = self._plan(spec, section, names)
+        create(self.work.session, staged)
+        self.work.staged.append(staged)
+        self.ignored_columns[spec.name] = plan.ignored
+        number = 0
+        for batch in batches:
+            rows, lines = self._right_width(plan, batch)
+            self._stage_batch(plan, staged, rows, lines, number)
+            number += len(rows)
+            self.read[section.table] = self.read.get(section.table, 0) + len(batch.rows)
+            if self.options.progress is not None:
+                self.options.progress(spec.name, self.read[section.table])
+        self.read.setdefault(section.table, 0)
+
+    def _plan(self, spec: TableSpec, section: Section, names: Sequence[str]) -> tuple[_Plan, Staged]:
+        if self.work.of(spec.name) is not None:
+            raise FileFormatError("the file holds this table twice", table=spec.name, line=section.line)
+        repeated = {n for n in names if names.count(n) > 1}
+        if repeated:
+            raise FileFormatError(f"the header holds {sorted(repeated)[0]} twice", table=spec.name, line=section.line)
+        at = {name: i for i, name in enumerate(names)}
+        fields = tuple(f for f in spec.fields if f.name in at or (f.target and f.name + COMPANION in at))
+        companions = {i: at[f.name + COMPANION] for i, f in enumerate(fields) if f.target and f.name + COMPANION in at}
+        used = {f.name for f in fields} | {fields[i].name + COMPANION for i in companions} | {spec.id_name or ""}
+        ignored = tuple(n for n in names if n not in used)
+        self._note_columns(spec, section, ignored)
+        staged = Staged(
+            spec,
+            fields,
+            len(self.work.staged),
+            frozenset(fields[i].name for i in companions),
+            has_src=spec.id_name is not None and spec.id_name in at,
+        )
+        src = at.get(spec.id_name or "")
+        if spec.identity is Identity.PRIMARY_KEY and len(staged.key_positions) < len(spec.primary_key):
+            raise FileFormatError("the file lacks a column of the primary key", table=spec.name, line=section.line)
+        return _Plan(spec.name, tuple(at.get(f.name, -1) for f in fields), companions, src, len(names), ignored), staged
+
+    def _note_columns(self, spec: TableSpec, section: Section, names: Sequence[str]) -> None:
+        for name in names:
+            base = name.removesuffix(COMPANION)
+            if base in spec.withheld or is_secret(base, ""):
+                self.warnings.append(Problem("withheld", "never imported", spec.name, section.line, name))
+            elif not name.endswith(COMPANION):
+                self.problems.add(
+                    Problem(
+                        "unknown_column",
+                        "the table here has no such column",
+                        spec.name,
+                        section.line,
+                        name,
+                        hint="Remove the column from the file, or add the field here.",
+                    )
+                )
+
+    def _right_width(self, plan: _Plan, batch: Batch) -> tuple[list[list[str]], Sequence[int]]:
+        if set(map(len, batch.rows)) <= {plan.width}:
+            return batch.rows, batch.lines
+        kept = []
+        for row, line in zip(batch.rows, batch.lines, strict=True):
+            if len(row) == plan.width:
+                kept.append((row, line))
+                continue
+            message = f"has {len(row)} cells, its header has {plan.width}"
+            hint = "A comma inside a text needs quotes around it." if len(row) > plan.width else ""
+            self.problems.add(Problem("row_width", message, plan.table, line, hint=hint))
+        return [row for row, _ in kept], [line for _, line in kept]
+
+    def _stage_batch(self, plan: _Plan, staged: Staged, rows: list[list[str]], lines: Sequence[int], number: int) -> None:
+        if not rows:
+            return
+        columns = list(zip(*rows, strict=True))
+        bad: set[int] = set()
+        nothing = (self.options.null,) * len(rows)
+        values = [self._decoded(staged, i, columns[at] if at >= 0 else nothing, lines, bad) for i, at in enumerate(plan.fields)]
+        keys = self._keys(staged, values)
+        src = self._ids(columns[plan.src]) if plan.src is not None else (None,) * len(rows)
+        self._note_by_src(staged, plan, columns, values)
+        references = [
+            self._folded(columns[plan.companions[i]]) if i in plan.companions else (None,) * len(rows)
+            for i, f in staged.references
+            if f.is_reference
+        ]
+        numbers = range(number + 1, number + len(rows) + 1)
+        loaded = zip(numbers, lines, src, keys, *values, *references, strict=True)
+        good = (row for i, row in enumerate(loaded) if i not in bad) if bad else loaded
+        self.work.session.load(staged.s, load_columns(staged), good)
+        self._stage_items(staged, plan, columns, values, numbers, bad)
+        staged.rows += len(rows) - len(bad)
+        staged.keyless += keys.count(None)
+
+    def _decoded(
+        self, staged: Staged, position: int, cells: Sequence[str], lines: Sequence[int], bad: set[int]
+    ) -> Sequence[Stored]:
+        spec = staged.fields[position]
+        values, faults = decode_column(spec, cells, self.limits, self.options.null)
+        if self.options.validate and spec.target is None:
+            faults = faults | self._invalid(staged, spec.name, values, faults)
+        for index, fault in faults.items():
+            bad.add(index)
+            self.problems.add(
+                Problem(fault.code, str(fault), staged.spec.name, lines[index], spec.name, cells[index][:200], fault.hint)
+            )
+        return values
+
+    def _invalid(self, staged: Staged, name: str, values: Sequence[Stored], faults: Mapping[int, Fault]) -> dict[int, Fault]:
+        """Return faults for values that the host's own validators refuse; those that look up records are left out."""
+        requires = self.db[staged.spec.name][name].requires or ()
+        validators = [v for v in (requires if isinstance(requires, (list, tuple)) else (requires,)) if _looks_at_value(v)]
+        spec = staged.spec.field(name)
+        found: dict[int, Fault] = {}
+        for index, value in enumerate(values if validators and spec else ()):
+            subject = to_object(spec, value) if spec else value
+            for validator in validators if index not in faults else ():
+                subject, error = validator(subject)
+                if error is not None:
+                    found[index] = Fault(f"is refused: {error}", code="invalid")
+                    break
+        return found
+
+    def _keys(self, staged: Staged, values: Sequence[Sequence[Stored]]) -> list[str | None]:
+        rows = len(values[0]) if values else 0
+        if staged.spec.identity is Identity.PRIMARY_KEY:
+            parts = zip(*(values[p] for p in staged.key_positions), strict=True)
+            return ["\x1f".join(map(str, part)) for part in parts]
+        position = staged.position(staged.spec.uuid_name or "")
+        return self._folded(values[position]) if position is not None else [None] * rows
+
+    def _folded(self, cells: Sequence[Any]) -> list[str | None]:
+        null = self.options.null
+        joined = "".join(c for c in cells if c is not None)
+        if joined.isascii() and joined == joined.lower():
+            return [c if c and c not in (null, NULL) else None for c in cells]
+        return [fold(c.strip()) if c and c.strip() and c not in (null, NULL) else None for c in cells]
+
+    def _ids(self, cells: Sequence[str]) -> list[int | None]:
+        """The file's ids; they only serve to find records within the file, so what is no number is simply none."""
+        return [int(c) if c.isascii() and c.isdecimal() and len(c) < 19 else None for c in cells]
+
+    def _note_by_src(
+        self, staged: Staged, plan: _Plan, columns: Sequence[Sequence[str]], values: Sequence[Sequence[Stored]]
+    ) -> None:
+        """Remember which reference columns have rows with an id and no uuid: only these need the file's ids."""
+        for position, spec in staged.references:
+            if spec.name in staged.by_src or plan.fields[position] < 0:
+                continue
+            if position not in plan.companions:
+                staged.by_src.add(spec.name)
+                continue
+            companions = self._folded(columns[plan.companions[position]])
+            if None in companions and any(v is not None and c is None for v, c in zip(values[position], companions, strict=True)):
+                staged.by_src.add(spec.name)
+
+    def _stage_items(
+        self,
+        staged: Staged,
+        plan: _Plan,
+        columns: Sequence[Sequence[str]],
+        values: Sequence[Sequence[Stored]],
+        numbers: Sequence[int],
+        bad: set[int],
+    ) -> None:
+        for position, spec in staged.references:
+            if not spec.is_list_reference:
+                continue
+            keys = columns[plan.companions[position]] if position in plan.companions else None
+            rows = (
+                (numbers[i], pos, src, key)
+                for i, value in enumerate(values[position])
+                if i not in bad
+                for pos, (src, key) in enumerate(_items(value, keys[i] if keys else None))
+            )
+            self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), rows)
+
+
+def _short(cell: str, spec: TableSpec) -> str:
+    """Return a header cell as a column name of the table: without the table's name, in the table's own letters."""
+    name = cell.strip().replace('"', "").replace("`", "").split(".", 1)[-1]
+    base, companion = (name.removesuffix(COMPANION), COMPANION) if name.endswith(COMPANION) else (name, "")
+    known = [spec.id_name or "", *(f.name for f in spec.fields), *spec.withheld]
+    if base not in known:
+        base = next((k for k in known if k.lower() == base.lower()), base)
+    return base + companion
+
+
+def _transformed(
+    transform: Transform, names: list[str], batches: Iterator[Batch], table: str
+) -> tuple[list[str], Iterator[Batch]]:
+    """Return the columns and rows that `transform` makes of each row's {column: text}; the first row sets the columns."""
+    done = (([_altered(transform, names, row) for row in b.rows], b.lines) for b in batches)
+    first = next(done, None)
+    columns = next((list(row) for row in first[0] if isinstance(row, dict)), names) if first else names
+
+    def as_rows(batch: tuple[list[Any], Sequence[int]]) -> Batch:
+        rows = []
+        for row, line in zip(*batch, strict=True):
+            if isinstance(row, dict) and set(row) != set(columns):
+                raise SettingsError("transform must return the same columns for every row", table=table, line=line)
+            rows.append([row[c] for c in columns] if isinstance(row, dict) else row)
+        return Batch(rows, batch[1])
+
+    return columns, map(as_rows, itertools.chain([first] if first else [], done))
+
+
+def _altered(transform: Transform, names: list[str], row: list[str]) -> Any:
+    """Return a row's items after `transform`; a row of the wrong width stays as it is, to be reported."""
+    return transform(dict(zip(names, row, strict=True))) if len(row) == len(names) else row
+
+
+def _items(value: Stored, keys: str | None) -> Iterator[tuple[int | None, str | None]]:
+    """Yield (id, folded uuid) of the items of a list:reference cell; the companion's items stand in the same order."""
+    ids = [int(x) for x in str(value or "").split("|") if x]
+    names = [fold(k) for k in _bar_items(keys)] if keys and keys != NULL else []
+    for i in range(max(len(ids), len(names))):
+        yield (ids[i] if i < len(ids) else None), (names[i] or None if i < len(names) else None)
+
+
+def _bar_items(cell: str) -> list[str]:
+    return [item.replace("\x1f", "|") for item in cell.strip("|").replace("||", "\x1f").split("|")] if cell.strip("|") else []
+
+
+def _looks_at_value(validator: Any) -> bool:
+    """Whether a validator judges the value alone: those that look up records would refuse what the same file brings."""
+    return callable(validator) and not hasattr(validator, "set_self_id") and not hasattr(validator, "dbset")

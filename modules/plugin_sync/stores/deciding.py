@@ -1,0 +1,172 @@
+"""What becomes of each staged row: policies.decide as set-based SQL, unique constraints, counts and samples.
+
+`policies.decide` is the specification; a property test holds this SQL to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..policies import Policy
+from ..records import Counts, FieldChange, Outcome, Problem, Sample
+from .matching import TO_ASK
+from .staging import Staged, Work
+
+OUTCOMES = {Outcome.CHANGED: 1, Outcome.OLDER: 2, Outcome.CONFLICT: 3}
+CHANGED, OLDER, CONFLICT = OUTCOMES.values()
+SAMPLES = 5
+
+
+def compared(staged: Staged) -> list[int]:
+    """Positions of the columns that make a record's content: all of the file's but what identifies it."""
+    key = {staged.spec.uuid_name, *staged.spec.primary_key}
+    return [i for i, f in enumerate(staged.fields) if f.name not in key]
+
+
+def decide_all(work: Work, staged: Staged) -> None:
+    """Make the table of rows that are here and differ, each with its outcome."""
+    session, spec = work.session, staged.spec
+    session.run(f"CREATE TEMPORARY TABLE {staged.o} (n INTEGER PRIMARY KEY, id BIGINT, o INTEGER)")
+    staged.decided = True
+    positions = compared(staged)
+    if not positions:
+        return
+    same = " AND ".join(session.dialect.equal(staged.value(p), f"t.{staged.fields[p].column}") for p in positions)
+    session.run(
+        f"INSERT INTO {staged.o} SELECT m.n, m.id, {_outcome(work, staged)} FROM {staged.joined} "
+        f"JOIN {spec.sql_name} t ON {staged.on_local} WHERE m.fresh = 0 AND m.how < {TO_ASK} AND NOT ({same})"
+    )
+
+
+def _outcome(work: Work, staged: Staged) -> str:
+    policy = work.policies[staged.spec.name]
+    if policy is Policy.THEIRS:
+        return str(CHANGED)
+    if policy in (Policy.OURS, Policy.ADD):
+        return str(OLDER)
+    if policy is Policy.ASK:
+        return str(CONFLICT)
+    if policy is Policy.FILL:
+        fills = " OR ".join(
+            f"(({_is_blank('t.' + f.column, f.type)}) AND NOT ({_is_blank(staged.value(p), f.type)}))"
+            for p, f in ((p, staged.fields[p]) for p in compared(staged))
+        )
+        return f"CASE WHEN {fills} THEN {CHANGED} ELSE {OLDER} END"
+    return _newer(staged)
+
+
+def _is_blank(value: str, kind: str) -> str:
+    return f"{value} IS NULL OR {value} = ''" if kind in ("string", "text", "upload") else f"{value} IS NULL"
+
+
+def _newer(staged: Staged) -> str:
+    name = staged.spec.modified_name
+    if name is None:
+        return str(CHANGED)
+    position = staged.position(name)
+    if position is None:
+        return str(CONFLICT)  # a file without times cannot say that it is newer
+    ours, theirs = f"t.{staged.fields[position].column}", f"s.v{position}"
+    return (
+        f"CASE WHEN {ours} = {theirs} OR ({ours} IS NULL AND {theirs} IS NULL) THEN {CONFLICT} "
+        f"WHEN {theirs} IS NULL OR {theirs} < {ours} THEN {OLDER} ELSE {CHANGED} END"
+    )
+
+
+def count(work: Work, staged: Staged, rejected: int) -> Counts:
+    """Return the counts of one table; `rejected` are the rows that were taken out before."""
+    rows = work.session.rows
+    differing = dict(rows(f"SELECT o, count(*) FROM {staged.o} GROUP BY o"))
+    matched = {(f, h): n for f, h, n in rows(f"SELECT fresh, how, count(*) FROM {staged.m} GROUP BY fresh, how")}
+    new = sum(n for (fresh, _), n in matched.items() if fresh)
+    asked = matched.get((0, TO_ASK), 0)
+    here = sum(n for (fresh, how), n in matched.items() if not fresh and how != TO_ASK)
+    return Counts(
+        new=new,
+        changed=differing.get(CHANGED, 0),
+        same=here - sum(differing.values()),
+        older=differing.get(OLDER, 0),
+        conflict=differing.get(CONFLICT, 0) + asked,
+        rejected=rejected,
+    )
+
+
+# ---- unique constraints of the host
+
+
+def unique_violations(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
+    """Yield rows to be written whose value of a unique column another record has, here or in the file."""
+    by_column = {f.column: i for i, f in enumerate(staged.fields)}
+    for columns in work.session.unique_keys(staged.spec):
+        positions = [by_column[c] for c in columns if c in by_column]
+        key = {staged.spec.uuid_name, *staged.spec.primary_key}
+        if len(positions) < len(columns) or {staged.fields[p].name for p in positions} <= key:
+            continue
+        yield from _violations(work, staged, positions)
+
+
+def _violations(work: Work, staged: Staged, positions: list[int]) -> Iterator[tuple[int, Problem]]:
+    names = ", ".join(staged.fields[p].name for p in positions)
+    values = [staged.value(p) for p in positions]
+    present = " AND ".join(f"{v} IS NOT NULL" for v in values)
+    written = f"LEFT JOIN {staged.o} o ON o.n = m.n WHERE (m.fresh = 1 OR o.o = {CHANGED}) AND {present}"
+    on = " AND ".join(f"t.{staged.fields[p].column} = {v}" for p, v in zip(positions, values, strict=True))
+    ident = staged.spec.id_column
+    taken = work.session.rows(
+        f"SELECT s.n, s.line, {values[0]} FROM {staged.joined} JOIN {staged.spec.sql_name} t ON {on} "
+        f"{written} AND (m.fresh = 1 OR t.{ident} <> m.id) ORDER BY s.n"
+    )
+    group = ", ".join(values)
+    again = " AND ".join(f"d.u{i} = {v}" for i, v in enumerate(values))
+    chosen = ", ".join(f"{v} AS u{i}" for i, v in enumerate(values))
+    twice = work.session.rows(
+        f"SELECT s.n, s.line, {values[0]} FROM {staged.joined} JOIN (SELECT {chosen} FROM {staged.joined} {written} "
+        f"GROUP BY {group} HAVING count(*) > 1) d ON {again} {written} ORDER BY s.n"
+    )
+    for where, rows in (("another record here has", taken), ("another row of the file has", twice)):
+        for number, line, value in rows:
+            message = f"must be unique, and {where} the same: {value!r}"
+            yield number, Problem("not_unique", message, staged.spec.name, line, names, str(value))
+
+
+def missing_columns(work: Work, staged: Staged, fields: list[str]) -> Iterator[tuple[int, Problem]]:
+    """Yield new rows of a file that lacks columns which must have a value."""
+    if not fields:
+        return
+    message = "must have a value, and the file has no such column"
+    for number, line in work.session.rows(
+        f"SELECT s.n, s.line FROM {staged.m} m JOIN {staged.s} s ON s.n = m.n WHERE m.fresh = 1 ORDER BY s.n"
+    ):
+        yield number, Problem("not_null", message, staged.spec.name, line, fields[0])
+
+
+# ---- samples
+
+
+def samples(work: Work, staged: Staged) -> tuple[Sample, ...]:
+    """Return the first few records that change or are in conflict, field by field, values as the database stores them."""
+    found: list[Sample] = []
+    positions = compared(staged)
+    for outcome in (Outcome.CHANGED, Outcome.CONFLICT):
+        columns = ", ".join(f"{staged.value(p)}, t.{staged.fields[p].column}" for p in positions)
+        rows = work.session.rows(
+            f"SELECT s.k, s.line, {columns} FROM {staged.joined} JOIN {staged.o} o ON o.n = m.n "
+            f"JOIN {staged.spec.sql_name} t ON {staged.on_local} WHERE o.o = {OUTCOMES[outcome]} ORDER BY s.n LIMIT {SAMPLES}"
+            if positions
+            else f"SELECT NULL, 0 FROM {staged.o} WHERE 1 = 0"
+        )
+        found += [_sample(staged, positions, outcome, row) for row in rows]
+    return tuple(found)
+
+
+def _sample(staged: Staged, positions: list[int], outcome: Outcome, row: tuple[object, ...]) -> Sample:
+    key, line, *values = row
+    pairs = zip(positions, values[1::2], values[0::2], strict=True)
+    changes = tuple(
+        FieldChange(staged.fields[p].name, _text(before), _text(after)) for p, before, after in pairs if before != after
+    )
+    return Sample(str(key) if key is not None else f"row {line}", int(str(line)), outcome, changes)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

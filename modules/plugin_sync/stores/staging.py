@@ -1,0 +1,237 @@
+"""Where the rows of a file wait beside the tables: one staging table a table of the file, and how it is named.
+
+A staging table `ps_sI` holds: n (row number), line, src (the file's id), k (the folded uuid, or the primary key's text),
+v0.. (stored values of the file's columns) and r0.. (folded uuid of the record that a reference column points to).
+Items of list:reference columns wait in `ps_lI_J` (n, pos, src, k). Beside them the merge builds, narrow and by n,
+`ps_mI` (the local id that a row is or will be), `ps_rI` (references as local ids) and `ps_oI` (rows that differ).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..policies import Policy
+from ..records import FieldSpec, Problem, Problems, TableSpec
+from ..settings import Duplicates
+from ..values import Limits, Stored
+
+ALIASES = "plugin_sync_alias"
+
+
+@dataclass
+class Staged:
+    """One staged table: its specification, the file's columns in order, and what the merge needs to know of them."""
+
+    spec: TableSpec
+    fields: tuple[FieldSpec, ...]
+    index: int
+    companions: frozenset[str] = frozenset()  # reference columns whose uuid the file gives
+    has_src: bool = False  # the file gives ids
+    rows: int = 0
+    keyless: int = 0  # rows without uuid in a table that has uuids
+    by_src: set[str] = dataclasses.field(default_factory=set)  # reference columns with a row that has an id and no uuid
+    decided: bool = False  # whether `o` was made
+
+    @property
+    def s(self) -> str:
+        """Name of the staging table."""
+        return f"ps_s{self.index}"
+
+    @property
+    def m(self) -> str:
+        """Name of the table of local ids."""
+        return f"ps_m{self.index}"
+
+    @property
+    def r(self) -> str:
+        """Name of the table of resolved references."""
+        return f"ps_r{self.index}"
+
+    @property
+    def o(self) -> str:
+        """Name of the table of rows that differ."""
+        return f"ps_o{self.index}"
+
+    def items(self, position: int) -> str:
+        """Name of the table of items of the list:reference at `position`."""
+        return f"ps_l{self.index}_{position}"
+
+    def position(self, name: str) -> int | None:
+        """Return the position of a column of the file, or None."""
+        return next((i for i, f in enumerate(self.fields) if f.name == name), None)
+
+    @property
+    def references(self) -> tuple[tuple[int, FieldSpec], ...]:
+        """Positions and specifications of the columns that point to records."""
+        return tuple((i, f) for i, f in enumerate(self.fields) if f.target is not None)
+
+    def value(self, position: int) -> str:
+        """SQL for a column's final value: resolved for references, else as staged."""
+        return f"r.r{position}" if self.fields[position].target is not None else f"s.v{position}"
+
+    @property
+    def joined(self) -> str:
+        """SQL for the staged rows with their local ids and resolved references: aliases s, m, r."""
+        refs = f" JOIN {self.r} r ON r.n = m.n" if self.references else ""
+        return f"{self.m} m JOIN {self.s} s ON s.n = m.n{refs}"
+
+    @property
+    def on_local(self) -> str:
+        """SQL condition that joins m and s to their local record t."""
+        if self.spec.id_column is not None:
+            return f"t.{self.spec.id_column} = m.id"
+        return " AND ".join(f"t.{self.fields[p].column} = s.v{p}" for p in self.key_positions)
+
+    @property
+    def key_positions(self) -> tuple[int, ...]:
+        """Positions of the columns of a primary key."""
+        return tuple(i for i, f in enumerate(self.fields) if f.name in self.spec.primary_key)
+
+
+Params = Sequence[Any]
+
+
+class Session(Protocol):
+    """What the set-based merge needs of a database: one connection inside one transaction, and its SQL dialect."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Where SQL differs on this database."""
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """Execute a statement; return the rows it touched."""
+
+    def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
+        """Execute a query; return all its rows."""
+
+    def stream(self, sql: str, params: Params = ()) -> Iterable[list[Sequence[Any]]]:
+        """Execute a query; yield its rows in batches, with memory for one of them."""
+
+    def many(self, sql: str, rows: Iterable[Params]) -> None:
+        """Execute a statement for each of `rows`."""
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Params]) -> None:
+        """Put rows into a staging table, the fastest way that the database has."""
+
+    def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
+        """Return the SQL-ready columns of each unique constraint of a table, its id left out."""
+
+    def next_id(self, spec: TableSpec, count: int) -> int:
+        """Return the first of `count` ids that no other record has or gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where SQL differs: each entry is a template or a name."""
+
+    mark: str  # placeholder of a bound value
+    same: str  # null-safe equality of {a} and {b}
+    staged_types: dict[str, str]  # pyDAL type -> type in staging tables
+    key_type: str
+    limits: Limits
+    max_modified: str  # the later of {a} and {b}, either may be NULL
+    update_from: str  # {table} {sets} {source} {on}
+    concat_items: str  # bar-joins {id} in the order of {pos} over groups
+    content: str  # text that is equal for equal values {a}, NULL included
+
+    def equal(self, a: str, b: str) -> str:
+        """SQL for a = b, where NULL equals NULL."""
+        return self.same.format(a=a, b=b)
+
+    def content_key(self, values: Sequence[str]) -> str:
+        """SQL for one text that is equal exactly for rows of equal values."""
+        return "||','||".join(self.content.format(a=v) for v in values) or "''"
+
+
+@dataclass
+class Work:
+    """One import while it is merged: the session, what is staged, and the rules."""
+
+    session: Session
+    specs: Mapping[str, TableSpec]  # all tables of the database
+    problems: Problems
+    policies: Mapping[str, Policy]  # by table
+    match: Mapping[str, tuple[str, ...]]
+    duplicates: Duplicates = Duplicates.LINK
+    aliases: bool = False  # there is a table of aliases
+    same_instance: bool = False  # the file was made by this very instance: its ids are ours
+    defaults: Mapping[str, Mapping[str, Stored]] = dataclasses.field(default_factory=dict)  # by table: columns the file lacks
+    staged: list[Staged] = dataclasses.field(default_factory=list)
+    folded: dict[str, bool] = dataclasses.field(default_factory=dict)  # whether all local uuids are in lower case
+
+    def of(self, table: str | None) -> Staged | None:
+        """Return the staged table called `table`, or None."""
+        return next((s for s in self.staged if s.spec.name == table), None)
+
+    def reject(self, staged: Staged, found: Iterable[tuple[int, Problem]], *tables: str) -> int:
+        """Note a problem for each row number, take the rows out of staging and the given tables; return how many."""
+        numbers = set()
+        for number, problem in found:
+            self.problems.add(problem)
+            numbers.add(number)
+        marks = [(n,) for n in sorted(numbers)]
+        for table in (staged.s, *tables) if marks else ():
+            self.session.many(f"DELETE FROM {table} WHERE n = {self.session.dialect.mark}", marks)
+        staged.rows -= len(marks)
+        return len(marks)
+
+    def are_folded(self, spec: TableSpec) -> bool:
+        """Whether every uuid of a local table is in lower case, so that an index can find it."""
+        if spec.name not in self.folded:
+            column = uuid_column(spec)
+            found = self.session.rows(f"SELECT 1 FROM {spec.sql_name} WHERE {column} <> lower({column}) LIMIT 1")
+            self.folded[spec.name] = not found
+        return self.folded[spec.name]
+
+
+def resolved(staged: Staged) -> str:
+    """SQL condition on s and r: every reference of the row was found."""
+    conditions = ["1 = 1"]
+    for position, field in staged.references:
+        if field.is_list_reference:
+            items = f"{staged.items(position)}r"
+            conditions.append(f"NOT EXISTS (SELECT 1 FROM {items} z WHERE z.n = s.n AND z.id IS NULL)")
+        elif field.name in staged.companions:
+            conditions.append(f"(r.r{position} IS NOT NULL OR (s.v{position} IS NULL AND s.r{position} IS NULL))")
+        else:
+            conditions.append(f"(r.r{position} IS NOT NULL OR s.v{position} IS NULL)")
+    return " AND ".join(conditions)
+
+
+def uuid_column(spec: TableSpec) -> str:
+    """Return the SQL-ready uuid column of a table that has one."""
+    found = spec.field(spec.uuid_name or "")
+    if found is None:
+        raise KeyError(f"table {spec.name} has no uuid")
+    return found.column
+
+
+def create(session: Session, staged: Staged) -> None:
+    """Create the staging tables of one table of the file."""
+    types, key = session.dialect.staged_types, session.dialect.key_type
+    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", "src BIGINT", f"k {key}"]
+    columns += [f"v{i} {types[f.type]}" for i, f in enumerate(staged.fields)]
+    columns += [f"r{i} {key}" for i, f in staged.references if f.is_reference]
+    session.run(f"CREATE TEMPORARY TABLE {staged.s} ({', '.join(columns)})")
+    for position, spec in staged.references:
+        if spec.is_list_reference:
+            session.run(
+                f"CREATE TEMPORARY TABLE {staged.items(position)} "
+                f"(n INTEGER NOT NULL, pos INTEGER NOT NULL, src BIGINT, k {key}, id BIGINT)"
+            )
+
+
+def load_columns(staged: Staged) -> list[str]:
+    """Return the columns of the staging table in the order in which rows are loaded."""
+    columns = ["n", "line", "src", "k"] + [f"v{i}" for i in range(len(staged.fields))]
+    return columns + [f"r{i}" for i, f in staged.references if f.is_reference]
+
+
+def index(session: Session, staged: Staged, by_src: bool) -> None:
+    """Index what the merge looks up: keys, and the file's ids where references go by them."""
+    session.run(f"CREATE INDEX {staged.s}_k ON {staged.s} (k)")
+    if by_src:
+        session.run(f"CREATE INDEX {staged.s}_src ON {staged.s} (src)")
