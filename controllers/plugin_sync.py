@@ -123,7 +123,7 @@ def export_file():
     name = texts.file_name(instance.label, module or ("tables" if tables else "all"), utc_now())
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return jobs.Export(settings, instance, module, tables, auth.user_id, name).stream(db)
+    return jobs.Download(settings, instance, module, tables, auth.user_id, name).stream(db)
 
 
 def import_file():
@@ -219,7 +219,7 @@ def mend():
         session.plugin_sync_said = __mend(spec, request.args(1))
     except SyncError as error:
         db.rollback()
-        session.plugin_sync_said = texts.sentence(f"{spec.name}: {error.message}", error.hint)
+        session.plugin_sync_said = f"{spec.name}: {texts.sentence(error.message, error.hint)}"
     redirect(URL("tables", anchor=spec.name))
 
 

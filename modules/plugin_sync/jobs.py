@@ -12,7 +12,8 @@ import json
 import logging
 import os
 import uuid as uuids
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,8 +23,9 @@ from typing import Any, BinaryIO
 from .connections import own_connection
 from .errors import Cancelled, FileIncomplete, FileProblem, SettingsError, SyncError
 from .exporter import stream_csv
-from .importer import ImportOptions, run_import
+from .importer import run_import
 from .instances import Instance, utc_now
+from .loading import ImportOptions
 from .policies import policy_of
 from .records import ImportReport
 from .reports import dump_report, load_report
@@ -205,7 +207,7 @@ def keep_file(source: BinaryIO, target: Path, limit_bytes: int = MAX_UPLOAD_BYTE
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class Download:
     """What a download holds: all included tables, one module, or the tables named; and who asked for it."""
 
     settings: Settings
@@ -219,14 +221,17 @@ class Export:
         """Yield the file, read through a connection of its own; when it is whole, remember that it was made."""
         started_on, digest, size_bytes = utc_now(), hashlib.sha256(), 0
         with own_connection(db) as own:
-            chunks = stream_csv(own, self.tables, self.module, settings=self.settings, instance=self.instance)
-            for chunk in chunks:
-                digest.update(chunk)
-                size_bytes += len(chunk)
-                yield chunk
+            with closing(self._chunks(own)) as chunks:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size_bytes += len(chunk)
+                    yield chunk
             own.rollback()
             self._record(own, started_on, digest.hexdigest(), size_bytes)
             own.commit()
+
+    def _chunks(self, db: Any) -> Generator[bytes, None, None]:
+        yield from stream_csv(db, self.tables, self.module, settings=self.settings, instance=self.instance)
 
     def _record(self, db: Any, started_on: datetime, sha256: str, size_bytes: int) -> None:
         db.plugin_sync_job.insert(

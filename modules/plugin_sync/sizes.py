@@ -48,9 +48,7 @@ def _size(db: Any, spec: TableSpec) -> Size:
         return Size(rows)
     kind = _TEXT[db._adapter.dbengine]
     lengths = " + ".join(f"COALESCE(LENGTH(CAST({f.column} AS {kind})), 6) + 1" for f in spec.fields)
-    mean = _value(
-        db, f"SELECT AVG(n) FROM (SELECT {lengths} AS n FROM {spec.sql_name} LIMIT {_SAMPLE_ROWS}) AS sample"
-    )
+    mean = _value(db, f"SELECT AVG(n) FROM (SELECT {lengths} AS n FROM {spec.sql_name} LIMIT {_SAMPLE_ROWS}) AS sample")
     return Size(rows, round(rows * (float(mean) + _UUID_BYTES * len(spec.references) + len(str(rows)))))
 
 
