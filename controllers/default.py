@@ -46,9 +46,26 @@ def user():
     """Sign in, sign out, change one's profile and password: web2py's own forms."""
     titles = {"login": T("Sign in"), "profile": T("Your profile"), "change_password": T("Change password")}
     title = titles.get(request.args(0), T("Not allowed"))
-    form = auth()
+    form = __completed(auth())
     response.title = T("Error: %s", title) if getattr(form, "errors", None) else title
     return dict(form=form, title=title)
+
+
+def __completed(form):
+    """Tell browsers and password managers what each box of a form is for."""
+    purposes = {
+        "email": "username",
+        "password": "current-password",
+        "old_password": "current-password",
+        "new_password": "new-password",
+        "new_password2": "new-password",
+        "first_name": "given-name",
+        "last_name": "family-name",
+    }
+    for name, purpose in purposes.items() if isinstance(form, FORM) else ():
+        for box in form.elements(f"input[name={name}]"):
+            box["_autocomplete"] = purpose
+    return form
 
 
 @auth.requires_login()

@@ -38,10 +38,7 @@ auth.messages.logged_out = T("You are signed out.")
 auth.messages.access_denied = T("Your account may not open that page. Ask an administrator of this office.")
 auth.messages.label_email = T("E-mail address")
 auth.define_tables(username=False, signature=False)
-db.auth_user.password.requires = [
-    IS_LENGTH(512, 8),
-    CRYPT(digest_alg="pbkdf2(210000,32,sha512)"),
-]
+db.auth_user.password.requires = CRYPT(digest_alg="pbkdf2(210000,32,sha512)", min_length=8)
 
 response.headers["Content-Security-Policy"] = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:;"
@@ -63,8 +60,15 @@ record_fields = db.Table(
     db,
     "record_fields",
     Field("uuid", length=64, default=lambda: plugin_sync_new_uuid(), readable=False, writable=False),
-    Field("created_on", "datetime", default=request.utcnow, readable=False, writable=False),
-    Field("modified_on", "datetime", default=request.utcnow, update=request.utcnow, writable=False),
+    Field("created_on", "datetime", label=T("Created on"), default=request.utcnow, readable=False, writable=False),
+    Field(
+        "modified_on",
+        "datetime",
+        label=T("Modified on"),
+        default=request.utcnow,
+        update=request.utcnow,
+        writable=False,
+    ),
     Field("deleted", "boolean", default=False, readable=False, writable=False),
 )
 

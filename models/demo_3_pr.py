@@ -2,10 +2,10 @@
 
 db.define_table(
     "pr_person",
-    Field("first_name", length=64, notnull=True, requires=IS_NOT_EMPTY()),
-    Field("last_name", length=64),
+    Field("first_name", length=64, notnull=True, requires=IS_NOT_EMPTY(), label=T("First name")),
+    Field("last_name", length=64, label=T("Last name")),
     Field("gender", length=8, requires=IS_EMPTY_OR(IS_IN_SET(["female", "male", "other"]))),
-    Field("date_of_birth", "date"),
+    Field("date_of_birth", "date", label=T("Date of birth")),
     Field("email", length=128, requires=IS_EMPTY_OR(IS_EMAIL())),
     linked("organisation_id", "org_organisation", label=T("Organisation")),
     linked("location_id", "gis_location", choose=False, label=T("Lives in")),
@@ -16,7 +16,7 @@ db.define_table(
 db.define_table(
     "pr_group",
     named("name"),
-    Field("group_type", length=32, requires=IS_IN_SET(["family", "team", "committee"])),
+    Field("group_type", length=32, requires=IS_IN_SET(["family", "team", "committee"]), label=T("Group type")),
     Field("description", "text"),
     record_fields,
     format="%(name)s",
@@ -25,8 +25,8 @@ db.define_table(
     "pr_group_membership",
     linked("group_id", "pr_group", ondelete="CASCADE", label=T("Group")),
     linked("person_id", "pr_person", choose=False, ondelete="CASCADE", label=T("Person")),
-    Field("group_head", "boolean", default=False),
-    Field("joined_on", "date"),
+    Field("group_head", "boolean", default=False, label=T("Group head")),
+    Field("joined_on", "date", label=T("Joined on")),
     record_fields,
 )
 

@@ -16,7 +16,7 @@ db.define_table(
     Field("image", "upload", label=T("File")),
     linked("location_id", "gis_location", choose=False, label=T("Location")),
     linked("person_id", "pr_person", choose=False, label=T("Taken by")),
-    Field("taken_on", "datetime"),
+    Field("taken_on", "datetime", label=T("Taken on")),
     record_fields,
     format="%(name)s",
 )

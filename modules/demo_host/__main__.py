@@ -3,6 +3,7 @@
 import sys
 
 from . import first_start, server
+from .appadmin import UnknownAppadminError
 from .instance import APP, Instance, chosen, set_up
 
 
@@ -50,5 +51,8 @@ COMMANDS = {"setup": setup, "serve": serve, "worker": worker, "shell": shell, "p
 
 if __name__ == "__main__":
     here = chosen()
-    set_up(here)
+    try:
+        set_up(here)
+    except UnknownAppadminError as problem:
+        print(f"Warning: {problem}", file=sys.stderr)
     COMMANDS[sys.argv[1]](here, sys.argv[2:])

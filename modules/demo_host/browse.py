@@ -1,5 +1,6 @@
 """Read-only pages of the host's records, for people who want to see what is there."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Column:
 
     name: str
     label: str
-    is_number: bool
+    style: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,15 @@ def page_of(db: Any, name: str, number: int) -> Page:
     records = db(table).select(*fields, orderby=table.id, limitby=(first, first + PAGE))
     names = {field.name: referred(db, field, records) for field in fields}
     rows = [[cell(field, record[field.name], names[field.name]) for field in fields] for record in records]
-    columns = [Column(field.name, str(field.label), is_number(field)) for field in fields]
+    columns = [Column(field.name, str(field.label), style(field)) for field in fields]
     return Page(number, db(table).count(), columns, rows)
 
 
-def is_number(field: Any) -> bool:
-    """Whether the field's values are compared digit by digit."""
-    return field.type in ("integer", "bigint", "double", "id") or field.type.startswith("decimal")
+def style(field: Any) -> str:
+    """The style of the field's cells: numbers are compared digit by digit, moments are not broken across lines."""
+    if field.type in ("integer", "bigint", "double", "id") or field.type.startswith("decimal"):
+        return "host-number"
+    return "host-moment" if field.type in ("date", "time", "datetime") else ""
 
 
 def referred(db: Any, field: Any, records: Any) -> dict[int, str]:
@@ -107,5 +110,8 @@ def cell(field: Any, value: Any, names: dict[int, str]) -> Cell:
         return Cell(", ".join(names.get(item, str(item)) for item in value))
     if names:
         return Cell(names.get(int(value), str(value)))
-    text = f"{value:,}" if field.type in ("bigint", "integer") else str(value)
+    if field.type == "json":
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = f"{value:,}" if field.type in ("bigint", "integer") else str(value)
     return Cell(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")

@@ -4,6 +4,7 @@ Models ask `pending` at every request; it costs a few stat calls once all is don
 the models changed, under a lock, while other requests wait: the same way with `./run serve` and inside any web2py.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,7 +20,7 @@ from . import appadmin, demo
 from .instance import write_private
 
 ADMIN = "admin@example.com"
-PASSWORD_FILE = "administrator.txt"
+PASSWORD_FILE = "administrator.txt"  # noqa: S105  a name of a file
 log = logging.getLogger("web2py.app.sync")
 
 
@@ -30,19 +31,19 @@ def settings(folder: str) -> dict[str, str]:
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         write_private(path, json.dumps(defaults, indent=1))
-    return defaults | json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return defaults | found
 
 
 def signature(folder: str) -> str:
     """What the tables depend on, cheaply: name, size and time of every model and engine file."""
     digest = hashlib.sha256()
     for place in ("models", "modules/plugin_sync"):
-        path = os.path.join(folder, place)
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name) if os.path.isdir(path) else []
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                status = entry.stat()
-                digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        with contextlib.suppress(FileNotFoundError), os.scandir(f"{folder}/{place}") as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.endswith(".py"):
+                    status = entry.stat()
+                    digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 

@@ -97,7 +97,7 @@ def link_controllers(folder: Path) -> None:
 def link(path: Path, target: Path) -> None:
     """Make `path` a relative symbolic link to `target`, so that the checkout can be moved."""
     text = os.path.relpath(target, path.parent.resolve())
-    if path.is_symlink() and os.readlink(path) == text:
+    if path.is_symlink() and str(path.readlink()) == text:
         return
     if path.is_dir() and not path.is_symlink():
         path.rmdir()  # web2py makes an empty folder where the checkout had none
@@ -128,6 +128,6 @@ def first_settings(instance: Instance) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, so that it is never half there."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     half.replace(path)

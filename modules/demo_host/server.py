@@ -29,7 +29,7 @@ def application(instance: Instance) -> Any:
 
 def enter(instance: Instance) -> None:
     """Make the process ready to import gluon for the instance: only once, before gluon is imported."""
-    os.environ["web2py_path"] = str(instance.folder)
+    os.environ["web2py_path"] = str(instance.folder)  # noqa: SIM112  its name in web2py
     os.chdir(instance.folder)
     sys.path.insert(0, str(instance.folder))
     from . import compat  # noqa: F401  mends pyDAL before gluon is imported

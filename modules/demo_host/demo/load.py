@@ -3,9 +3,9 @@
 import importlib.util
 import io
 import json
-import os
 from collections.abc import Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from .files import Upload
@@ -39,24 +39,25 @@ def load(db: Any, part: str, folder: str) -> int:
     """
     tables = tables_of(part)
     ids = {record.ref: id for rows in tables.values() for id, record in rows}
-    os.makedirs(os.path.join(folder, "uploads"), exist_ok=True)
+    uploads = Path(folder, "uploads")
+    uploads.mkdir(exist_ok=True)
     for name in ORDER:
-        insert(db, name, tables[name], part, ids, os.path.join(folder, "uploads"))
+        insert(db[name], tables[name], part, ids, uploads)
     for name, field in LATER.items():
         complete(db, name, field, tables[name], ids)
     return len(ids)
 
 
-def insert(db: Any, name: str, records: list[tuple[int, Record]], part: str, ids: dict[Ref, int], folder: str) -> None:
+def insert(table: Any, records: list[tuple[int, Record]], part: str, ids: dict[Ref, int], uploads: Path) -> None:
     """Insert the records of one table with their row numbers."""
-    table = db[name]
+    db = table._db
     fields = ["id", *(field for field in table.fields if field != "id")]
     columns = ", ".join(table[field]._rname for field in fields)
 
     def rows() -> Iterator[list[Any]]:
         for id, record in records:
-            values = row(record, part, ids) | {"id": id, LATER.get(name): None}
-            yield [stored(table[field], values[field], folder) for field in fields]
+            values = row(record, part, ids) | {"id": id, LATER.get(table._tablename): None}
+            yield [stored(table[field], values[field], uploads) for field in fields]
 
     write_rows(db, f"INSERT INTO {table._rname} ({columns})", len(fields), rows())
     if db._dbname == "postgres":
@@ -84,18 +85,18 @@ def write_rows(db: Any, insert_into: str, width: int, rows: Iterator[list[Any]])
     cursor.executemany(f"{insert_into} VALUES ({', '.join([mark] * width)})", list(rows))
 
 
-def stored(field: Any, value: Any, folder: str) -> Any:
+def stored(field: Any, value: Any, uploads: Path) -> Any:
     """The value as pyDAL stores it in the field's column."""
     if value is None:
         return None
     if isinstance(value, Upload):
-        return field.store(io.BytesIO(value.content), value.name, folder)
+        return field.store(io.BytesIO(value.content), value.name, str(uploads))
     if field.type == "boolean":
         return "T" if value else "F"
     if field.type == "json":
         return json.dumps(value)
     if field.type.startswith("list:"):
-        return "|%s|" % "|".join(str(item).replace("|", "||") for item in value) if value else "||"
+        return f"|{'|'.join(str(item).replace('|', '||') for item in value)}|"
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")
     if isinstance(value, date):

@@ -54,10 +54,7 @@ def belongs(record: Record, part: str) -> bool:
 
 def ordered(records: list[Record], part: str) -> list[Record]:
     """The order of rows: main has its records as they were made, Jacmel the other way round, below their parents."""
-    if part == "main":
-        ranked = records
-    else:
-        ranked = records[::-1]
+    ranked = records if part == "main" else records[::-1]
     return sorted(ranked, key=lambda record: LEVELS.index(record.values["level"]) if "level" in record.values else 0)
 
 

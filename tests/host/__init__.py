@@ -1,0 +1,1 @@
+"""Tests of the host application and of what sets it up."""
