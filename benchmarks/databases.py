@@ -1,0 +1,64 @@
+"""Databases of our own, made and dropped by the benchmark: empty tables, or tables that hold a data set.
+
+`restore` brings back a known state before each measurement: by copying a file, or the database's own template.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from data import Dataset, Expected
+from schema import PERSON_TABLE, open_pydal
+
+CHECK = f"SELECT count(*), coalesce(sum(number), 0), coalesce(sum(parent_id), 0) FROM {PERSON_TABLE}"
+
+
+class Sqlite:
+    """A file; the states are files too."""
+
+    engine = "sqlite"
+    driver_args: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "sqlite"
+        self.folder.mkdir()
+        self.path = self.folder / "run.sqlite"
+        self.uri = f"sqlite://{self.path}"
+        self.connection: dict[str, Any] = {"database": str(self.path)}
+        open_pydal(f"sqlite://{self.folder / 'empty.sqlite'}", str(self.folder), {}, migrate=True).close()
+
+    def restore(self, state: str, dataset: Dataset) -> None:
+        """Bring back empty tables, or those that hold the base rows."""
+        source = self.folder / f"{state}.sqlite"
+        if state == "full":
+            source = self.folder / f"full-{dataset.size}.sqlite"
+            if not source.exists():
+                self._fill(source, dataset)
+        shutil.copyfile(source, self.path)
+
+    def _fill(self, path: Path, dataset: Dataset) -> None:
+        from contenders.raw_sqlite import load
+
+        shutil.copyfile(self.folder / "empty.sqlite", path)
+        connection = sqlite3.connect(path)
+        for table, file in dataset.raw("base").items():
+            load(connection, table, file)
+        connection.commit()
+        connection.close()
+
+    def holds(self) -> Expected:
+        """Return what the people's table holds."""
+        connection = sqlite3.connect(self.path)
+        try:
+            return Expected(*connection.execute(CHECK).fetchone())
+        finally:
+            connection.close()
+
+    def drop(self) -> None:
+        """Nothing: the folder goes as a whole."""
+
+
+DATABASES = {"sqlite": Sqlite}
