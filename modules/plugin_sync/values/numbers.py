@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 from ..records import FieldSpec
 from .codec import NULL, Codec, Fault, Limits, Stored, nulls_as_empty, shown
@@ -14,6 +14,7 @@ INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*\Z")
 DOUBLE = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\Z")
 UNUSUAL_NUMBER = re.compile(r"[^0-9eE+.\-]")
 SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\Z")
+EXACT = Context(prec=1100)  # decimal columns have up to 1,000 digits; Python's own context rounds at 28
 COMMA_HINT = "Use a point, not a comma, for decimals."
 BOOLEANS: dict[str, Stored] = {
     **dict.fromkeys(("t", "true", "1", "yes", "y", "on"), "T"),
@@ -23,7 +24,7 @@ BOOLEAN_CELLS: dict[str, Stored] = {"True": "T", "False": "F", "T": "T", "F": "F
 
 
 def _bits(field: FieldSpec, limits: Limits) -> int:
-    return 64 if field.type in ("bigint", "reference") else limits.integer_bits
+    return 64 if field.type in ("bigint", "reference", "list:reference") else limits.integer_bits
 
 
 def _integer(cell: str, field: FieldSpec, limits: Limits) -> Stored:
@@ -79,7 +80,7 @@ def _decimal(cell: str, field: FieldSpec, limits: Limits) -> Stored:
     scale, precision = field.scale or 0, field.precision or 38
     try:
         number = Decimal(cell.strip())
-        exact = round(number, scale)
+        exact = number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
     except InvalidOperation as exc:
         raise Fault(f"is too large for the column: {shown(cell)}", code="out_of_range") from exc
     if exact != number:

@@ -100,11 +100,13 @@ def _list_integer(cell: str, field: FieldSpec, limits: Limits) -> Stored:
 def _list_reference(cell: str, field: FieldSpec, limits: Limits) -> Stored:
     if not REFERENCE_LIST.match(cell):
         raise Fault(f"is not a list of ids: {shown(cell)}", "Lists are written |1|2|.")
+    for item in filter(None, cell.split("|")):
+        WHOLE.one(item, field, limits)
     return cell
 
 
 JSON = Codec(_json, _json_column)
-BLOB = Codec(_blob, slowly)
+BLOB = Codec(_blob, slowly, textual=True)  # an empty blob is not NULL
 LIST_OF_TEXTS = Codec(_list_text, slowly)
 LIST_OF_NUMBERS = Codec(_list_integer, slowly)
 LIST_OF_REFERENCES = Codec(_list_reference, slowly)
