@@ -33,9 +33,7 @@ def define(db, name="org_office", *, rname=None, **options):
     extra = {"rname": db._adapter.dialect.quote(rname)} if rname else {}
     table = db.define_table(name, Field("uuid", length=128, **options), Field("name"), migrate=True, **extra)
     fields = tuple(FieldSpec(n, table[n]._rname, "string") for n in ("uuid", "name"))
-    return TableSpec(
-        name, table._rname, "org", fields, Identity.UUID, id_column=table._id._rname, uuid_name="uuid"
-    )
+    return TableSpec(name, table._rname, "org", fields, Identity.UUID, id_column=table._id._rname, uuid_name="uuid")
 
 
 def fill(db, *uuids, table="org_office"):
