@@ -79,7 +79,7 @@ def set_up(instance: Instance) -> None:
     write_if_changed(instance.folder / "VERSION", VERSION)
     write_if_changed(instance.folder / "routes.py", ROUTES)
     for name in ("welcome.w2p", "applications/__init__.py", f"applications/{APP}/__init__.py"):
-        (instance.folder / name).touch()
+        write_if_changed(instance.folder / name, "")
     first_settings(instance)
     appadmin.put(instance.app)
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from demo_host.demo import parts
+from demo_host.demo import PARTS, parts
 from demo_host.demo.records import OFFICES, Record, Ref
 
 
@@ -13,7 +13,7 @@ from demo_host.demo.records import OFFICES, Record, Ref
 def offices() -> dict[str, dict[Ref, tuple[int, Record]]]:
     return {
         part: {record.ref: (id, record) for rows in parts.tables_of(part).values() for id, record in rows}
-        for part in parts.PARTS
+        for part in PARTS
     }
 
 
@@ -27,13 +27,13 @@ def test_it_is_the_same_each_time(offices):
     assert {record.ref: (id, record) for rows in again.values() for id, record in rows} == offices["jacmel"]
 
 
-@pytest.mark.parametrize("part", parts.PARTS)
+@pytest.mark.parametrize("part", PARTS)
 def test_every_reference_is_there(offices, part):
     known = offices[part]
     assert all(ref in known for _, record in known.values() for ref in record.refs())
 
 
-@pytest.mark.parametrize("part", parts.PARTS)
+@pytest.mark.parametrize("part", PARTS)
 def test_uuids_are_valid_and_begin_with_their_office(offices, part):
     for _, record in offices[part].values():
         assert str(uuid.UUID(record.uuid)) == record.uuid
@@ -41,7 +41,7 @@ def test_uuids_are_valid_and_begin_with_their_office(offices, part):
         assert record.uuid.startswith(OFFICES[record.author])
 
 
-@pytest.mark.parametrize("part", parts.PARTS)
+@pytest.mark.parametrize("part", PARTS)
 def test_uuids_are_unique(offices, part):
     assert max(Counter(record.uuid for _, record in offices[part].values()).values()) == 1
 
@@ -63,7 +63,7 @@ def test_jacmel_is_behind_and_never_ahead(offices):
     ids = dict.fromkeys(offices["main"].keys() | offices["jacmel"].keys(), 0)  # row numbers do not count
     behind = 0
     for ref in offices["main"].keys() & offices["jacmel"].keys():
-        rows = {part: parts.row(offices[part][ref][1], part, ids) for part in parts.PARTS}
+        rows = {part: parts.row(offices[part][ref][1], part, ids) for part in PARTS}
         if rows["main"] != rows["jacmel"]:
             assert rows["jacmel"]["modified_on"] < rows["main"]["modified_on"]
             behind += 1

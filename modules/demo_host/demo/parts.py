@@ -6,7 +6,6 @@ from typing import Any
 from . import people, places, relief
 from .records import Record, Ref, Universe, number
 
-PARTS = ("main", "jacmel")
 FIRST_ID = {"main": 1, "jacmel": 101}  # Jacmel's first rows were deleted long ago
 LEVELS = ("W", "L0", "L1", "L2")
 
