@@ -20,6 +20,7 @@ NOT_EXCHANGED = {
 }
 LISTS = {("hrm_staff", "skills"): "hrm_skill"}
 UPLOADS = {"file", "image", "shapefile"}
+WITH_UPLOADS = {"doc_document", "doc_image", "gis_layer_shapefile"}
 OUTCOMES = ("new", "changed", "same", "older", "conflict", "rejected")
 
 
@@ -46,7 +47,7 @@ def together(answer: Answer) -> dict[str, int]:
 def export(client: Client, **choice: object) -> bytes:
     query = "&".join(f"{name}={v}" for name, value in choice.items() for v in (value if isinstance(value, list) else [value]))
     answer = client.get(f"{PLUGIN}export_file?{query}")
-    assert answer.status == 200, answer.text
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8"), answer.url
     return answer.body
 
 

@@ -39,12 +39,11 @@ def test_accounts_and_the_plugins_own_tables_are_refused_by_name(office, client,
 
 
 def test_a_password_is_in_no_export(start_office):
-    office = start_office("canary", demo="none")
+    office = start_office("secrets", demo="none")
     canary = "pbkdf2(1000,20,sha512)$canary$0123456789abcdef"
-    office.query("UPDATE auth_user SET registration_key = 'canary-key', reset_password_key = 'canary-reset'")
-    office.query(
-        "INSERT INTO auth_user (first_name, email, password, registration_key) VALUES ('c', 'c@example.com', ?, '')", canary
-    )
+    columns = "first_name, email, password, registration_key, reset_password_key"
+    values = ("c", "c@example.com", canary, "canary-key", "canary-reset")
+    office.query(f"INSERT INTO auth_user ({columns}) VALUES (?, ?, ?, ?, ?)", *values)
     office.query("INSERT INTO gis_apikey (name, apikey, uuid) VALUES ('maps', 'canary-api', 'u1')")
     client = office.administrator()
     modules = set(re.findall(r"module=(\w+)", client.get(f"{PLUGIN}export").text))
