@@ -238,7 +238,7 @@ class CsvReader:
         left = any(self._pending) or self._failure is not None
         while rest := self._text.read(1 << 20):  # to the end, for the hash
             left = left or bool(rest.strip())
-        found = self.source.footer() if ended else None
+        found = self.source.footer() if ended and left else None  # before END it would be a line of some cell
         if found is None and ended and left:
             raise FileIncomplete("the file does not end after its line END", hint=COPY_AGAIN)
         self.footer = parse_footer(*found) if found else None
