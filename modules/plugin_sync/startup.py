@@ -38,4 +38,3 @@ def start(db: Any, settings: Settings, *, name: str = "", owner: str = "") -> In
             except StoreError:
                 db.rollback()
     return instance
-

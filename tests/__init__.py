@@ -1,0 +1,1 @@
+"""Tests of the application, its pages and the engine."""
