@@ -32,6 +32,11 @@ CONTENDERS = {
             one_import=("postgres", "mysql"),
         ),
         Contender(
+            "raw-if-newer",
+            {"sqlite": "raw_sqlite"},
+            "the same, but a row is updated only when it is newer, as the engine does.",
+        ),
+        Contender(
             "engine",
             dict.fromkeys(ENGINES, "engine"),
             "plugin_sync with strict=True: every cell checked, references mapped, newer wins, all or nothing.",
@@ -41,6 +46,17 @@ CONTENDERS = {
             dict.fromkeys(ENGINES, "stock"),
             "db.import_from_csv_file and db.export_to_csv_file: update or insert by uuid; overwrites newer data, "
             "maps no reference, commits halfway.",
+            sampled=True,
+        ),
+        Contender(
+            "sqlite-utils",
+            {"sqlite": "sqlite_utils_cli"},
+            "upsert --csv by uuid: foreign keys off, no cell checked, no id mapped; overwrites newer data.",
+        ),
+        Contender(
+            "django-import-export",
+            {"sqlite": "django_import_export"},
+            "bulk, by uuid: cells checked, unchanged rows skipped, no id mapped; overwrites newer data; whole file in memory.",
             sampled=True,
         ),
     )
