@@ -50,7 +50,7 @@ class _Plan:
     """Where the file's columns go: positions in the file's rows."""
 
     table: str
-    fields: tuple[int, ...]  # of each staged column, -1 when only its companion is there
+    fields: tuple[int, ...]  # of each staged column, -1 when the file lacks it
     companions: Mapping[int, int]  # staged position -> position in the file
     src: int | None
     width: int
@@ -147,7 +147,9 @@ class Loader:
         if repeated:
             raise FileFormatError(f"the header holds {sorted(repeated)[0]} twice", table=spec.name, line=section.line)
         at = {name: i for i, name in enumerate(names)}
-        fields = tuple(f for f in spec.fields if f.name in at or (f.target and f.name + COMPANION in at))
+        fields = tuple(
+            f for f in spec.fields if f.name in at or f.name == spec.uuid_name or (f.target and f.name + COMPANION in at)
+        )  # new records get their uuid whether the file has the column or not
         companions = {i: at[f.name + COMPANION] for i, f in enumerate(fields) if f.target and f.name + COMPANION in at}
         used = {f.name for f in fields} | {fields[i].name + COMPANION for i in companions} | {spec.id_name or ""}
         ignored = tuple(n for n in names if n not in used)
@@ -199,8 +201,10 @@ class Loader:
             return
         columns = list(zip(*rows, strict=True))
         bad: set[int] = set()
-        nothing = (self.options.null,) * len(rows)
-        values = [self._decoded(staged, i, columns[at] if at >= 0 else nothing, lines, bad) for i, at in enumerate(plan.fields)]
+        values = [
+            self._decoded(staged, i, columns[at], lines, bad) if at >= 0 else self._absent(staged, plan, i, columns, lines, bad)
+            for i, at in enumerate(plan.fields)
+        ]
         keys = self._keys(staged, values)
         src = self._ids(columns[plan.src]) if plan.src is not None else (None,) * len(rows)
         self._note_by_src(staged, plan, columns, values)
@@ -222,6 +226,8 @@ class Loader:
     ) -> Sequence[Stored]:
         spec = staged.fields[position]
         values, faults = decode_column(spec, cells, self.limits, self.options.null)
+        if spec.name == staged.spec.uuid_name:  # a record without uuid gets one
+            faults = {i: f for i, f in faults.items() if f.code != "not_null"}
         if self.options.validate and spec.target is None:
             faults = faults | self._invalid(staged, spec.name, values, faults)
         for index, fault in faults.items():
@@ -230,6 +236,25 @@ class Loader:
                 Problem(fault.code, str(fault), staged.spec.name, lines[index], spec.name, cells[index][:200], fault.hint)
             )
         return values
+
+    def _absent(
+        self,
+        staged: Staged,
+        plan: _Plan,
+        position: int,
+        columns: Sequence[Sequence[str]],
+        lines: Sequence[int],
+        bad: set[int],
+    ) -> Sequence[Stored]:
+        """Return the values of a column that the file lacks: none; for a reference its companion must say more."""
+        spec = staged.fields[position]
+        if spec.notnull and position in plan.companions:
+            for index, key in enumerate(self._folded(columns[plan.companions[position]])):
+                if key is None:
+                    bad.add(index)
+                    message = "is empty, but the column must have a value"
+                    self.problems.add(Problem("not_null", message, staged.spec.name, lines[index], spec.name))
+        return [None] * len(lines)
 
     def _invalid(self, staged: Staged, name: str, values: Sequence[Stored], faults: Mapping[int, Fault]) -> dict[int, Fault]:
         """Return faults for values that the host's own validators refuse; those that look up records are left out."""
@@ -257,7 +282,7 @@ class Loader:
     def _folded(self, cells: Sequence[Any]) -> list[str | None]:
         null = self.options.null
         joined = "".join(c for c in cells if c is not None)
-        if joined.isascii() and joined == joined.lower():
+        if joined.isascii() and joined == joined.lower() and joined.split() == [joined]:
             return [c if c and c not in (null, NULL) else None for c in cells]
         return [fold(c.strip()) if c and c.strip() and c not in (null, NULL) else None for c in cells]
 
