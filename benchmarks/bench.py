@@ -26,6 +26,7 @@ import plan
 from contenders import CONTENDERS
 from databases import DATABASES
 from report import Results, lines
+from task import Answer
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LARGE = 1_000_000
@@ -93,7 +94,7 @@ def measure(wanted: Options, folder: Path) -> Results:
     return results
 
 
-def _tell(turn: int, cell: plan.Cell, answer: Any) -> None:
+def _tell(turn: int, cell: plan.Cell, answer: Answer) -> None:
     outcome = f"{answer.seconds:.2f} s" if answer.ok else answer.failed or "not available"
     line = f"{turn + 1}: {cell.engine} {cell.size} {cell.operation} {cell.contender}: {outcome}"
     print(line, file=sys.stderr, flush=True)

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
-from schema import ORG_COLUMNS, ORG_TABLE, PERSON_COLUMNS, PERSON_TABLE
+from schema import COLUMNS, ORG_TABLE, PERSON_TABLE
 
 ORGS = 200
 EDITIONS = ("base", "newer")
@@ -76,14 +77,15 @@ def make(size: int, folder: Path) -> Dataset:
 def _write(dataset: Dataset, edition: str, newer: bool) -> Expected:
     raw = dataset.raw(edition)
     with dataset.stock(edition).open("w", encoding="utf-8", newline="") as stock:
-        _write_table(stock, raw[ORG_TABLE], ORG_TABLE, ORG_COLUMNS, _orgs(newer))
-        totals = _write_table(stock, raw[PERSON_TABLE], PERSON_TABLE, PERSON_COLUMNS, _people(dataset.size, newer))
+        _write_table(stock, raw[ORG_TABLE], ORG_TABLE, _orgs(newer))
+        totals = _write_table(stock, raw[PERSON_TABLE], PERSON_TABLE, _people(dataset.size, newer))
         stock.write("END")
     return Expected(dataset.size, totals.get("number", 0), totals.get("parent_id", 0))
 
 
-def _write_table(stock, raw_path: Path, table: str, columns: tuple[str, ...], rows: Iterator[Row]) -> dict[str, int]:  # noqa: ANN001
+def _write_table(stock: TextIO, raw_path: Path, table: str, rows: Iterator[Row]) -> dict[str, int]:
     """Write one table to both files; return the sums of its columns of integers."""
+    columns = COLUMNS[table]
     totals = dict.fromkeys(("number", "parent_id"), 0)
     summed = [(name, columns.index(name)) for name in totals if name in columns]
     stock.write(f"TABLE {table}\r\n")

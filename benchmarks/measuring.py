@@ -38,10 +38,10 @@ def measure(task: Task) -> Answer:
     prepare: Prepare = importlib.import_module(contenders.module_of(task.contender, task.engine)).prepare
     start = memory_bytes(peak=False)
     job = prepare(task)
-    started = time.perf_counter()
+    started, started_cpu = time.perf_counter(), time.process_time()
     details = job() or {}
-    seconds = time.perf_counter() - started
-    return Answer(seconds, start, memory_bytes(peak=True), details.pop("lock_s", None), details=details)
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - started_cpu
+    return Answer(seconds, cpu_s, start, memory_bytes(peak=True), details.pop("lock_s", None), details=details)
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from contenders import CONTENDERS
 from data import Dataset
+from databases import Database
 from task import EDITION_OF, OPERATIONS, STATE_OF, Answer, Task
 
 HERE = Path(__file__).resolve().parent
@@ -46,11 +46,11 @@ def cells(engines: Iterable[str], sizes: Iterable[int], names: list[str], sample
         for size in sizes:
             for operation in OPERATIONS:
                 for name in names:
-                    if engine in CONTENDERS[name].modules:
+                    if CONTENDERS[name].does(engine, operation):
                         yield cell_of(Cell(engine, size, operation, name), sample)
 
 
-def run(cell: Cell, database: Any, dataset: Dataset, folder: Path) -> Answer:
+def run(cell: Cell, database: Database, dataset: Dataset, folder: Path) -> Answer:
     """Measure one cell once, in a process of its own, and check what it did."""
     database.restore(STATE_OF[cell.operation], dataset)
     edition = EDITION_OF[cell.operation]
@@ -88,7 +88,7 @@ def _ask(task: Task) -> Answer:
     return Answer(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _fault(cell: Cell, database: Any, dataset: Dataset, output: Path) -> str:
+def _fault(cell: Cell, database: Database, dataset: Dataset, output: Path) -> str:
     """Say what is wrong with the work that was done, '' when nothing is."""
     if cell.operation != "export":
         held, wanted = database.holds(), dataset.expected[EDITION_OF[cell.operation]]

@@ -12,7 +12,7 @@ from plan import Cell, cell_of
 from task import OPERATIONS, Answer
 
 MIB = 1 << 20
-HEADER = ("contender", "rows", "rows/s", "of raw", "x stock", "memory MB", "start MB", "lock ms")
+HEADER = ("contender", "rows", "rows/s", "of raw", "x stock", "memory MB", "start MB", "lock ms", "cpu s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Figure:
     above_start_bytes: int
     start_bytes: int
     lock_s: float | None
+    cpu_s: float
 
 
 def figure(answers: list[Answer], rows: int) -> Figure | None:
@@ -40,6 +41,7 @@ def figure(answers: list[Answer], rows: int) -> Figure | None:
         above_start_bytes=int(statistics.median(a.peak_bytes - a.start_bytes for a in answers)),
         start_bytes=int(statistics.median(a.start_bytes for a in answers)),
         lock_s=statistics.median(locks) if locks else None,
+        cpu_s=statistics.median(a.cpu_s for a in answers),
     )
 
 
@@ -86,7 +88,7 @@ def lines(results: Results, engines: Iterable[str], sizes: Iterable[int], names:
                 yield f"\n{engine}, {size:,} rows: {title}"
                 yield _line(HEADER)
                 for name in names:
-                    if engine in CONTENDERS[name].modules:
+                    if CONTENDERS[name].does(engine, operation):
                         yield _line(_cells(results, Cell(engine, size, operation, name)))
     yield ""
     yield from (f"{name}: {CONTENDERS[name].note}" for name in names)
@@ -107,6 +109,7 @@ def _cells(results: Results, cell: Cell) -> tuple[str, ...]:
         f"{found.above_start_bytes / MIB:.0f}",
         f"{found.start_bytes / MIB:.0f}",
         "" if found.lock_s is None else f"{found.lock_s * 1000:.0f}",
+        f"{found.cpu_s:.2f}",
     )
 
 

@@ -25,9 +25,8 @@ PERSON_TYPES = {
     "parent_id": f"reference {PERSON_TABLE}",
 }
 COLUMNS = {ORG_TABLE: ("id", *ORG_TYPES), PERSON_TABLE: ("id", *PERSON_TYPES)}
-ORG_COLUMNS = COLUMNS[ORG_TABLE]
-PERSON_COLUMNS = COLUMNS[PERSON_TABLE]
 NULLABLE = ("weight", "parent_id")  # the columns in which the rows have NULLs
+CHECK = f"SELECT count(*), coalesce(sum(number), 0), coalesce(sum(parent_id), 0) FROM {PERSON_TABLE}"
 UNIQUE_INDEXES = [f"CREATE UNIQUE INDEX {table}_uuid ON {table} (uuid)" for table in COLUMNS]
 
 

@@ -39,9 +39,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a child measured, or why it could not; bytes of memory, `start` after imports and before connecting."""
+    """What a child measured, or why it could not.
+
+    `start_bytes` of memory is after imports and before connecting; `cpu_s` is this process's, not the server's.
+    """
 
     seconds: float = 0.0
+    cpu_s: float = 0.0
     start_bytes: int = 0
     peak_bytes: int = 0
     lock_s: float | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Contender:
     """`modules` is the module by database engine; `sampled`: too slow for the whole size, does the sample's instead.
 
-    `one_import`: an import into empty tables is all that it can do fast; its figure stands for the other imports.
+    `one_import`: the engines on which it can only fill empty tables; that figure stands for its other imports.
     `note` says what it does and does not check.
     """
 
@@ -18,6 +18,11 @@ class Contender:
     note: str
     sampled: bool = False
     one_import: tuple[str, ...] = ()
+    exports: bool = True
+
+    def does(self, engine: str, operation: str) -> bool:
+        """Whether it is measured in an operation on a database engine."""
+        return engine in self.modules and (self.exports or operation != "export")
 
 
 ENGINES = ("sqlite", "postgres", "mysql")
@@ -35,6 +40,7 @@ CONTENDERS = {
             "raw-if-newer",
             {"sqlite": "raw_sqlite"},
             "the same, but a row is updated only when it is newer, as the engine does.",
+            exports=False,
         ),
         Contender(
             "engine",
