@@ -3,10 +3,10 @@ INSTANCE ?= main
 PORT ?= 8000
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup serve worker shell password test lint type cov bench
+.PHONY: help setup serve worker shell password test lint type cov bench bench-large
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 setup: ## make the virtual environment and an instance's folder
 	@./run setup --instance $(INSTANCE)
 serve: ## serve an instance: make serve PORT=8001 INSTANCE=jacmel
@@ -27,3 +27,5 @@ cov: ## run the tests and show which lines they miss
 	@./run test --cov=modules --cov-report=term-missing $(ARGS)
 bench: ## run the benchmarks
 	@./run bench $(ARGS)
+bench-large: ## run the benchmarks with a million rows too; takes an hour or more
+	@./run bench --large $(ARGS)

@@ -56,7 +56,7 @@ def prepare(task: Task) -> Job:
 def _resource(table: str, types: dict[str, str]) -> Any:
     """Make the model of a table and its resource."""
     fields = {name: KINDS.get(kind, KINDS[kind.split()[0]])() for name, kind in types.items()}
-    about = type("Meta", (), {"app_label": "bench", "db_table": table, "managed": False})
+    about = type("Meta", (), {"app_label": "import_export", "db_table": table, "managed": False})
     model = type(table, (models.Model,), {"__module__": __name__, "Meta": about, **fields})
     options = {
         "model": model,
