@@ -19,6 +19,8 @@ db = DAL(
 
 T.is_writable = False
 response.generic_patterns = []
+response.static_version = first_start.static_version(request.folder)
+response.static_version_urls = True
 if request.is_https:
     session.secure()
 

@@ -38,7 +38,7 @@ def shell(instance: Instance, arguments: list[str]) -> None:
 
 def password(instance: Instance, arguments: list[str]) -> None:
     """Give the administrator a new password."""
-    server.first_request(server.application(instance))
+    server.first_request(server.application(instance), instance)
     from gluon.shell import env
 
     models = env(APP, import_models=True)

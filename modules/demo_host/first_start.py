@@ -5,6 +5,7 @@ the models changed, under a lock, while other requests wait: the same way with `
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -45,6 +46,13 @@ def signature(folder: str) -> str:
                     status = entry.stat()
                     digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+@functools.cache
+def static_version(folder: str) -> str:
+    """A version of the static files for their addresses, so that browsers keep them; it follows the newest file."""
+    newest = max((path.stat().st_mtime for path in Path(folder, "static").rglob("*") if path.is_file()), default=0)
+    return f"0.0.{int(newest)}"
 
 
 @dataclass(slots=True)

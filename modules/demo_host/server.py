@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import socket
 import sys
 import threading
@@ -35,7 +36,7 @@ def enter(instance: Instance) -> None:
     from . import compat  # noqa: F401  mends pyDAL before gluon is imported
 
 
-def first_request(app: Any) -> None:
+def first_request(app: Any, instance: Instance) -> None:
     """Ask for the home page once, so that the first start's work is done before anybody waits for it."""
     environ: dict[str, Any] = {"PATH_INFO": f"/{APP}/default/index", "REMOTE_ADDR": "127.0.0.1"}
     setup_testing_defaults(environ)
@@ -44,7 +45,13 @@ def first_request(app: Any) -> None:
     answer = app(environ, lambda line, headers, *rest: status.append(line))
     body = b"".join(answer)
     if not status or not status[0].startswith("200"):
-        raise SystemExit(f"The application did not start: {status} {body[:200]!r}. See its errors folder.")
+        raise SystemExit(f"The application did not start.\n{newest_error(instance) or body.decode('utf-8', 'replace')}")
+
+
+def newest_error(instance: Instance) -> str:
+    """The traceback that web2py recorded last, nothing if there is none."""
+    tickets = sorted((instance.app / "errors").iterdir(), key=lambda path: path.stat().st_mtime)
+    return str(pickle.loads(tickets[-1].read_bytes())["traceback"]) if tickets else ""  # noqa: S301  our own file
 
 
 def serve(instance: Instance) -> None:
@@ -54,7 +61,7 @@ def serve(instance: Instance) -> None:
     app = application(instance)
     import waitress
 
-    first_request(app)
+    first_request(app, instance)
     server = waitress.create_server(
         app, sockets=[listening], threads=THREADS, max_request_body_size=LARGEST_UPLOAD_BYTES, ident=None
     )
