@@ -19,7 +19,8 @@ def start_office(tmp_path_factory) -> Iterator[Callable[..., offices.Office]]:
 
     yield start
     for office in started:
-        office.stop()
+        if office.process.poll() is None:
+            office.stop()
 
 
 @pytest.fixture(scope="session")
