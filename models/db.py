@@ -40,7 +40,9 @@ auth.messages.logged_out = T("You are signed out.")
 auth.messages.access_denied = T("Your account may not open that page. Ask an administrator of this office.")
 auth.messages.label_email = T("E-mail address")
 auth.define_tables(username=False, signature=False)
-db.auth_user.password.requires = CRYPT(digest_alg="pbkdf2(210000,32,sha512)", min_length=8)
+# A list, for signing in lifts the last one's least length: a password tried there is right or wrong, never too short.
+too_short = T("Choose a password of at least 8 characters.")
+db.auth_user.password.requires = [CRYPT(digest_alg="pbkdf2(210000,32,sha512)", min_length=8, error_message=too_short)]
 
 response.headers["Content-Security-Policy"] = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:;"

@@ -51,7 +51,8 @@ def test_uploaded_files_are_for_those_signed_in(main_office):
 
 def test_signing_in(main_office):
     client = main_office.client()
-    assert "The address or the password is wrong" in client.sign_in(main_office.email, "not the password").text
+    for wrong in ("not the password", "short", main_office.password.upper()):
+        assert "The address or the password is wrong" in client.sign_in(main_office.email, wrong).text
     answer = client.sign_in(main_office.email, main_office.password)
     assert "Sign out" in answer.text
     assert "Synchronise" in answer.text
