@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,9 +75,9 @@ def _known(parser: argparse.ArgumentParser, text: str, known: Iterable[str]) -> 
     return names
 
 
-def measure(wanted: Options, folder: Path) -> Results:
+def measure(wanted: Options, folder: Path, results: Results) -> None:
     """Measure every cell `repeat` times, all of them in turn."""
-    results = Results(wanted.sample)
+    plan.keep_engine(folder)
     todo = list(dict.fromkeys(plan.cells(wanted.engines, wanted.sizes, wanted.names, wanted.sample)))
     datasets = {size: data.make(size, folder) for size in sorted({cell.size for cell in todo})}
     results.rows = {size: dataset.rows for size, dataset in datasets.items()}
@@ -91,7 +92,6 @@ def measure(wanted: Options, folder: Path) -> Results:
                     answer = plan.run(cell, databases[cell.engine], datasets[cell.size], folder)
                     results.add(cell, answer)
                     _tell(turn, cell, answer)
-    return results
 
 
 def _tell(turn: int, cell: plan.Cell, answer: Answer) -> None:
@@ -114,16 +114,23 @@ def environment() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print the table, write the JSON; 1 when a contender failed."""
+    """Measure, print the table, write the JSON; 1 when a contender failed, 130 when interrupted."""
     wanted = options()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        results = measure(wanted, Path(folder))
+    results = Results(wanted.sample)
+    interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that databases are dropped then too
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            measure(wanted, Path(folder), results)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("Interrupted. The figures so far:")
     print(*lines(results, wanted.engines, wanted.sizes, wanted.names), sep="\n")
     wanted.json.parent.mkdir(parents=True, exist_ok=True)
     found = {"environment": environment(), "repeat": wanted.repeat, "cells": results.to_dict(), "faults": results.faults()}
     wanted.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(f"\nWritten: {wanted.json}")
-    return 1 if results.faults() else 0
+    return 130 if interrupted else int(bool(results.faults()))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -70,9 +71,15 @@ def run(cell: Cell, database: Database, dataset: Dataset, folder: Path) -> Answe
     return replace(answer, failed=_fault(cell, database, dataset, Path(task.output))) if answer.ok else answer
 
 
+def keep_engine(folder: Path) -> None:
+    """Copy the engine, so that one run measures one version of it, whoever edits the checkout meanwhile."""
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(HERE.parent / "modules" / "plugin_sync", folder / "modules" / "plugin_sync", ignore=ignored)
+
+
 def _ask(task: Task) -> Answer:
     """Start a child and return its answer."""
-    path = os.pathsep.join(filter(None, [str(HERE.parent / "modules"), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(Path(task.folder) / "modules"), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, str(HERE / "measuring.py"), task.to_json()]
     done = subprocess.run(
         command,

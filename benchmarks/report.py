@@ -91,7 +91,8 @@ def lines(results: Results, engines: Iterable[str], sizes: Iterable[int], names:
                     if CONTENDERS[name].does(engine, operation):
                         yield _line(_cells(results, Cell(engine, size, operation, name)))
     yield ""
-    yield from (f"{name}: {CONTENDERS[name].note}" for name in names)
+    shown = [name for name in names if any(engine in CONTENDERS[name].modules for engine in engines)]
+    yield from (f"{name}: {CONTENDERS[name].note}" for name in shown)
 
 
 def _cells(results: Results, cell: Cell) -> tuple[str, ...]:
