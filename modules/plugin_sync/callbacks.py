@@ -62,7 +62,7 @@ def changes(work: Work, staged: Staged, table: Any) -> Iterator[Change]:
 
 def _page(work: Work, staged: Staged, after: int) -> list[tuple[Any, ...]]:
     columns = ", ".join(
-        f"CASE WHEN m.fresh = 1 THEN {staged.value(p)} ELSE {written_value(work, staged, p, 't')} END"
+        f"CASE WHEN m.fresh = 1 THEN {staged.value(p)} ELSE {written_value(work, staged, p)} END"
         for p in range(len(staged.fields))
     )
     return work.session.rows(

@@ -78,6 +78,8 @@ def _policies(catalog: Catalog, options: ImportOptions) -> dict[str, Policy]:
     for name in own:
         if name not in catalog.by_name:
             raise SettingsError(f"a policy is set for table {name}, which does not exist")
+    if options.restore:
+        return dict.fromkeys(catalog.by_name, Policy.THEIRS)
     return {t.name: policy_of(own.get(t.name, options.policy)) for t in catalog.tables}
 
 
@@ -127,6 +129,8 @@ def _write(db: Any, options: ImportOptions, work: Work) -> None:
     """Write what was decided, parents before children."""
     for staged in work.staged:
         writing.insert_new(work, staged)
+    for staged in work.staged:
+        writing.set_late_references(work, staged)
         writing.update_changed(work, staged)
         writing.keep_aliases(work, staged)
     if options.restore:

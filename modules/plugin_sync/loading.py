@@ -205,21 +205,23 @@ class Loader:
             self._decoded(staged, i, columns[at], lines, bad) if at >= 0 else self._absent(staged, plan, i, columns, lines, bad)
             for i, at in enumerate(plan.fields)
         ]
-        keys = self._keys(staged, values)
-        src = self._ids(columns[plan.src]) if plan.src is not None else (None,) * len(rows)
-        self._note_by_src(staged, plan, columns, values)
-        references = [
-            self._folded(columns[plan.companions[i]]) if i in plan.companions else (None,) * len(rows)
-            for i, f in staged.references
-            if f.is_reference
-        ]
+        references = {i: self._folded(columns[at]) for i, at in plan.companions.items() if staged.fields[i].is_reference}
+        self._note_by_src(staged, plan, values, references)
         numbers = range(number + 1, number + len(rows) + 1)
-        loaded = zip(numbers, lines, src, keys, *values, *references, strict=True)
+        nothing = (None,) * len(rows)
+        loaded = zip(
+            numbers,
+            lines,
+            self._ids(columns[plan.src]) if plan.src is not None else nothing,
+            *self._keys(staged, values, len(rows)),
+            *values,
+            *(references.get(i, nothing) for i, f in staged.references if f.is_reference),
+            strict=True,
+        )
         good = (row for i, row in enumerate(loaded) if i not in bad) if bad else loaded
         self.work.session.load(staged.s, load_columns(staged), good)
         self._stage_items(staged, plan, columns, values, numbers, bad)
         staged.rows += len(rows) - len(bad)
-        staged.keyless += keys.count(None)
 
     def _decoded(
         self, staged: Staged, position: int, cells: Sequence[str], lines: Sequence[int], bad: set[int]
@@ -271,37 +273,50 @@ class Loader:
                     break
         return found
 
-    def _keys(self, staged: Staged, values: Sequence[Sequence[Stored]]) -> list[str | None]:
-        rows = len(values[0]) if values else 0
+    def _keys(self, staged: Staged, values: list[Sequence[Stored]], rows: int) -> Iterator[Sequence[Stored]]:
+        """Yield the column of primary keys, if the table has one; note what the merge must know of the uuids."""
         if staged.spec.identity is Identity.PRIMARY_KEY:
             parts = zip(*(values[p] for p in staged.key_positions), strict=True)
-            return ["\x1f".join(map(str, part)) for part in parts]
+            yield ["\x1f".join(map(str, part)) for part in parts]
+            return
         position = staged.position(staged.spec.uuid_name or "")
-        return self._folded(values[position]) if position is not None else [None] * rows
+        if position is None:
+            staged.keyless += rows
+            return
+        uuids = [uuid.strip() or None if isinstance(uuid, str) else None for uuid in values[position]]
+        values[position] = uuids
+        staged.keyless += uuids.count(None)
+        joined = "".join(filter(None, uuids))
+        staged.folded = staged.folded and fold(joined) == joined
 
-    def _folded(self, cells: Sequence[Any]) -> list[str | None]:
+    def _folded(self, cells: Sequence[str]) -> list[str | None]:
+        """Return the folded uuids of cells, None for NULL and blank ones."""
         null = self.options.null
-        joined = "".join(c for c in cells if c is not None)
-        if joined.isascii() and joined == joined.lower() and joined.split() == [joined]:
-            return [c if c and c not in (null, NULL) else None for c in cells]
-        return [fold(c.strip()) if c and c.strip() and c not in (null, NULL) else None for c in cells]
+        uuids = [None if c in (null, NULL) else c.strip() or None for c in cells]
+        joined = "".join(filter(None, uuids))
+        return uuids if fold(joined) == joined else [fold(u) if u else None for u in uuids]
 
     def _ids(self, cells: Sequence[str]) -> list[int | None]:
         """The file's ids; they only serve to find records within the file, so what is no number is simply none."""
+        joined = "".join(cells)
+        if joined.isascii() and joined.isdecimal() and "" not in cells and max(map(len, cells)) < 19:
+            return list(map(int, cells))
         return [int(c) if c.isascii() and c.isdecimal() and len(c) < 19 else None for c in cells]
 
     def _note_by_src(
-        self, staged: Staged, plan: _Plan, columns: Sequence[Sequence[str]], values: Sequence[Sequence[Stored]]
+        self,
+        staged: Staged,
+        plan: _Plan,
+        values: Sequence[Sequence[Stored]],
+        references: Mapping[int, Sequence[str | None]],
     ) -> None:
         """Remember which reference columns have rows with an id and no uuid: only these need the file's ids."""
         for position, spec in staged.references:
-            if spec.name in staged.by_src or plan.fields[position] < 0:
+            keys = references.get(position)
+            if spec.is_list_reference or plan.fields[position] < 0 or spec.name in staged.by_src:
                 continue
-            if position not in plan.companions:
-                staged.by_src.add(spec.name)
-                continue
-            companions = self._folded(columns[plan.companions[position]])
-            if None in companions and any(v is not None and c is None for v, c in zip(values[position], companions, strict=True)):
+            rows = zip(values[position], keys, strict=True) if keys is not None and None in keys else ()
+            if keys is None or any(value is not None and key is None for value, key in rows):
                 staged.by_src.add(spec.name)
 
     def _stage_items(
@@ -317,12 +332,14 @@ class Loader:
             if not spec.is_list_reference:
                 continue
             keys = columns[plan.companions[position]] if position in plan.companions else None
-            rows = (
+            rows = [
                 (numbers[i], pos, src, key)
                 for i, value in enumerate(values[position])
                 if i not in bad
                 for pos, (src, key) in enumerate(_items(value, keys[i] if keys else None))
-            )
+            ]
+            if any(key is None for _, _, _, key in rows):
+                staged.by_src.add(spec.name)
             self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), rows)
 
 

@@ -199,8 +199,7 @@ class CsvReader:
             raise self._failure
         before = self._rows.line_num
         try:
-            for row in itertools.islice(self._rows, BATCH):
-                self._pending.append(row)
+            self._pending.extend(itertools.islice(self._rows, BATCH))  # keeps what came before an error
         except csv.Error as exc:
             self._failure = self._translated(exc)
             self._failure.__cause__ = exc

@@ -31,11 +31,19 @@ def decide_all(work: Work, staged: Staged) -> None:
     positions = compared(staged)
     if not positions:
         return
-    same = " AND ".join(session.dialect.equal(staged.value(p), f"t.{staged.fields[p].column}") for p in positions)
+    same = " AND ".join(_same(work, staged, p) for p in positions)
     session.run(
         f"INSERT INTO {staged.o} SELECT m.n, m.id, {_outcome(work, staged)} FROM {staged.joined} "
         f"JOIN {spec.sql_name} t ON {staged.on_local} WHERE m.fresh = 0 AND m.how < {TO_ASK} AND NOT ({same})"
     )
+
+
+def _same(work: Work, staged: Staged, position: int) -> str:
+    """SQL condition that a column is as it is here. A file's name only counts where there is none: see `written_value`."""
+    field = staged.fields[position]
+    ours = f"t.{field.column}"
+    equal = work.session.dialect.equal(staged.value(position), ours)
+    return f"({equal} OR NOT ({is_blank(ours, 'upload')}))" if field.type == "upload" else equal
 
 
 def _outcome(work: Work, staged: Staged) -> str:
@@ -48,15 +56,16 @@ def _outcome(work: Work, staged: Staged) -> str:
         return str(CONFLICT)
     if policy is Policy.FILL:
         fills = " OR ".join(
-            f"(({_is_blank('t.' + f.column, f.type)}) AND NOT ({_is_blank(staged.value(p), f.type)}))"
+            f"(({is_blank('t.' + f.column, f.type)}) AND NOT ({is_blank(staged.value(p), f.type)}))"
             for p, f in ((p, staged.fields[p]) for p in compared(staged))
         )
         return f"CASE WHEN {fills} THEN {CHANGED} ELSE {OLDER} END"
     return _newer(staged)
 
 
-def _is_blank(value: str, kind: str) -> str:
-    return f"{value} IS NULL OR {value} = ''" if kind in ("string", "text", "upload") else f"{value} IS NULL"
+def is_blank(value: str, kind: str) -> str:
+    """SQL condition that a value of a pyDAL type is NULL or, in text, empty."""
+    return f"{value} IS NULL OR {value} = ''" if kind in ("string", "text", "upload", "blob") else f"{value} IS NULL"
 
 
 def _newer(staged: Staged) -> str:
@@ -150,7 +159,7 @@ def samples(work: Work, staged: Staged) -> tuple[Sample, ...]:
     for outcome in (Outcome.CHANGED, Outcome.CONFLICT):
         columns = ", ".join(f"{staged.value(p)}, t.{staged.fields[p].column}" for p in positions)
         rows = work.session.rows(
-            f"SELECT s.k, s.line, {columns} FROM {staged.joined} JOIN {staged.o} o ON o.n = m.n "
+            f"SELECT m.k, s.line, {columns} FROM {staged.joined} JOIN {staged.o} o ON o.n = m.n "
             f"JOIN {staged.spec.sql_name} t ON {staged.on_local} WHERE o.o = {OUTCOMES[outcome]} ORDER BY s.n LIMIT {SAMPLES}"
             if positions
             else f"SELECT NULL, 0 FROM {staged.o} WHERE 1 = 0"
@@ -161,10 +170,8 @@ def samples(work: Work, staged: Staged) -> tuple[Sample, ...]:
 
 def _sample(staged: Staged, positions: list[int], outcome: Outcome, row: tuple[object, ...]) -> Sample:
     key, line, *values = row
-    pairs = zip(positions, values[1::2], values[0::2], strict=True)
-    changes = tuple(
-        FieldChange(staged.fields[p].name, _text(before), _text(after)) for p, before, after in pairs if before != after
-    )
+    pairs = zip(positions, map(_text, values[1::2]), map(_text, values[0::2]), strict=True)  # drivers make dates of some
+    changes = tuple(FieldChange(staged.fields[p].name, before, after) for p, before, after in pairs if before != after)
     return Sample(str(key) if key is not None else f"row {line}", int(str(line)), outcome, changes)
 
 

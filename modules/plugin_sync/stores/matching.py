@@ -5,7 +5,7 @@ Set-based: every question is one statement over a whole table. Rows that cannot 
 
 from __future__ import annotations
 
-from ..records import Identity, Problem
+from ..records import FieldSpec, Identity, Problem
 from ..settings import Duplicates
 from .staging import ALIASES, Staged, Work, resolved, uuid_column
 
@@ -14,41 +14,45 @@ TEXTS = ("string", "text")
 
 
 def refuse_repeated(work: Work, staged: Staged, by_src: bool) -> None:
-    """Reject rows whose key, or id where references go by ids, stands more than once in the file."""
+    """Reject rows whose key, or id where references go by ids, stands more than once in the file. Needs `staged.m`."""
     spec = staged.spec
     if spec.identity is Identity.UUID:
-        _refuse_repeated(work, staged, "k", "uuid", spec.uuid_name)
+        _refuse_repeated(work, staged, "m.k", "uuid", spec.uuid_name)
     elif spec.identity is Identity.PRIMARY_KEY:
-        _refuse_repeated(work, staged, "k", "primary key", spec.primary_key[0])
+        _refuse_repeated(work, staged, "m.k", "primary key", spec.primary_key[0])
     if by_src:
-        _refuse_repeated(work, staged, "src", "id", spec.id_name)
+        _refuse_repeated(work, staged, "s.src", "id", spec.id_name)
 
 
 def _refuse_repeated(work: Work, staged: Staged, by: str, what: str, column: str | None) -> None:
+    alias, name = by.split(".")
+    joined = f"{staged.s} s JOIN {staged.m} m ON m.n = s.n" if alias == "m" else f"{staged.s} s"
     repeated = work.session.rows(
-        f"SELECT s.n, s.line, s.{by} FROM {staged.s} s JOIN (SELECT {by} FROM {staged.s} WHERE {by} IS NOT NULL "
-        f"GROUP BY {by} HAVING count(*) > 1) d ON d.{by} = s.{by} ORDER BY s.n"
+        f"SELECT s.n, s.line, {by} FROM {joined} JOIN (SELECT {name} AS again FROM "
+        f"{staged.m if alias == 'm' else staged.s} WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1) d "
+        f"ON d.again = {by} ORDER BY s.n"
     )
-    code, hint = f"repeated_{what.replace(' ', '_')}", "Keep one of these rows."
-    name = staged.spec.name
+    code, hint, table = f"repeated_{what.replace(' ', '_')}", "Keep one of these rows.", staged.spec.name
     work.reject(
         staged,
         (
-            (n, Problem(code, f"the file holds the {what} {key} more than once", name, line, column, str(key), hint))
+            (n, Problem(code, f"the file holds the {what} {key} more than once", table, line, column, str(key), hint))
             for n, line, key in repeated
         ),
+        staged.m,
     )
 
 
 def match_keys(work: Work, staged: Staged) -> None:
     """Make the table of local ids and fill it with the rows that are here by uuid, alias or primary key."""
     session, spec = work.session, staged.spec
-    session.run(f"CREATE TEMPORARY TABLE {staged.m} (n INTEGER PRIMARY KEY, id BIGINT, fresh INTEGER, how INTEGER)")
+    key = session.dialect.key_type
+    session.run(f"CREATE TEMPORARY TABLE {staged.m} (n INTEGER PRIMARY KEY, id BIGINT, fresh INTEGER, how INTEGER, k {key})")
     if spec.identity is Identity.CONTENT or not session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1"):
         return
     if spec.identity is Identity.PRIMARY_KEY:
         keys = " AND ".join(f"t.{staged.fields[p].column} = s.v{p}" for p in staged.key_positions)
-        query = f"SELECT s.n, NULL, 0, {BY_KEY} FROM {staged.s} s JOIN {spec.sql_name} t ON {keys}"
+        query = f"SELECT s.n, NULL, 0, {BY_KEY}, s.k FROM {staged.s} s JOIN {spec.sql_name} t ON {keys}"
         session.run(f"INSERT INTO {staged.m} {query}")
         return
     _match_uuids(work, staged)
@@ -61,19 +65,15 @@ def _match_uuids(work: Work, staged: Staged) -> None:
     if position is None:
         return
     column, ident = uuid_column(spec), spec.id_column
-    exact = f"FROM {staged.s} s JOIN {spec.sql_name} t ON t.{column} = s.v{position} WHERE s.k IS NOT NULL"
+    exact = f"FROM {staged.s} s JOIN {spec.sql_name} t ON t.{column} = s.v{position}"
     if (column,) not in work.session.unique_keys(spec):
         _refuse_ambiguous(work, staged, exact)
-    work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.{ident}, 0, {BY_KEY} {exact}")
-    altered = work.session.rows(f"SELECT 1 FROM {staged.s} WHERE v{position} <> k LIMIT 1")
-    if work.are_folded(spec) and not altered:
+    work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.{ident}, 0, {BY_KEY}, {staged.key} {exact}")
+    if work.are_folded(spec) and staged.folded:
         return
-    folded = (
-        f"FROM {staged.s} s JOIN (SELECT {ident}, lower({column}) AS f FROM {spec.sql_name}) t ON t.f = s.k "
-        f"WHERE {_unmatched(staged)}"
-    )
+    folded = f"FROM {staged.s} s JOIN {work.folded_uuids(spec)} t ON t.f = {staged.key} WHERE {_unmatched(staged)}"
     _refuse_ambiguous(work, staged, folded)
-    work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.{ident}, 0, {BY_KEY} {folded}")
+    work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.id, 0, {BY_KEY}, {staged.key} {folded}")
 
 
 def _unmatched(staged: Staged) -> str:
@@ -82,21 +82,21 @@ def _unmatched(staged: Staged) -> str:
 
 def _refuse_ambiguous(work: Work, staged: Staged, joined: str) -> None:
     """Reject rows whose uuid several local records carry."""
-    found = work.session.rows(f"SELECT s.n, s.line, s.k, count(*) {joined} GROUP BY s.n, s.line, s.k HAVING count(*) > 1")
+    spec, key = staged.spec, staged.key
+    found = work.session.rows(f"SELECT s.n, s.line, {key}, count(*) {joined} GROUP BY s.n, s.line, {key} HAVING count(*) > 1")
     hint = "Give these records different uuids first (page Tables)."
-    spec = staged.spec
-    for n, line, key, count in found:
-        message = f"{count} records here have the uuid {key}"
-        problem = Problem("ambiguous_uuid", message, spec.name, line, spec.uuid_name, key, hint)
+    for n, line, uuid, count in found:
+        message = f"{count} records here have the uuid {uuid}"
+        problem = Problem("ambiguous_uuid", message, spec.name, line, spec.uuid_name, uuid, hint)
         work.reject(staged, [(n, problem)])
 
 
 def _match_aliases(work: Work, staged: Staged) -> None:
-    spec, mark = staged.spec, work.session.dialect.mark
+    spec, mark, key = staged.spec, work.session.dialect.mark, staged.key
     work.session.run(
-        f"INSERT INTO {staged.m} SELECT s.n, min(t.{spec.id_column}), 0, {BY_ALIAS} FROM {staged.s} s "
-        f"JOIN {ALIASES} a ON a.table_name = {mark} AND a.alias = s.k JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = a.uuid "
-        f"WHERE {_unmatched(staged)} GROUP BY s.n",
+        f"INSERT INTO {staged.m} SELECT s.n, min(t.{spec.id_column}), 0, {BY_ALIAS}, min({key}) FROM {staged.s} s "
+        f"JOIN {ALIASES} a ON a.table_name = {mark} AND a.alias = {key} "
+        f"JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = a.uuid WHERE {_unmatched(staged)} GROUP BY s.n",
         (spec.name,),
     )
 
@@ -109,33 +109,51 @@ def match_duplicates(work: Work, staged: Staged) -> None:
     names = work.match.get(staged.spec.name, ())
     if not names or work.duplicates is Duplicates.CREATE or staged.spec.identity is not Identity.UUID:
         return
-    positions = [staged.position(name) for name in names]
-    if None in positions:
+    positions = [p for p in map(staged.position, names) if p is not None]
+    if len(positions) < len(names):
         return  # a file without the key's columns has nothing to compare
-    conditions = [c for p in positions if p is not None for c in _key_conditions(work, staged, p)]
-    joins = [j for p in positions if p is not None for j in _local_parent(work, staged, p)[0]]
+    local = _local_keys(work, staged, positions)
+    joins = [j for p in positions for j in _local_parent(work, staged, p)[0]]
+    conditions = " AND ".join(f"t.f{p} = {_match_value(work, staged, p)}" for p in positions)
     found = work.session.rows(
-        f"SELECT s.n, min(t.{staged.spec.id_column}), count(*) FROM {staged.s} s {' '.join(joins)} "
-        f"JOIN {staged.spec.sql_name} t ON {' AND '.join(conditions)} WHERE {_unmatched(staged)} "
-        f"AND NOT EXISTS (SELECT 1 FROM {staged.m} x WHERE x.id = t.{staged.spec.id_column}) GROUP BY s.n"
+        f"SELECT s.n, min(t.id), count(*), min({staged.key}) FROM {staged.s} s {' '.join(joins)} "
+        f"JOIN {local} t ON {conditions} WHERE {_unmatched(staged)} GROUP BY s.n ORDER BY s.n"
     )
     taken: set[int] = set()
     rows = []
-    for number, ident, hits in found:
+    for number, ident, hits, key in found:
         certain = work.duplicates is Duplicates.LINK and hits == 1 and ident not in taken
         taken.add(ident)
-        rows.append((number, ident, BY_MATCH_KEY) if certain else (number, None, TO_ASK))
+        rows.append((number, ident, BY_MATCH_KEY, key) if certain else (number, None, TO_ASK, key))
     mark = work.session.dialect.mark
-    work.session.many(f"INSERT INTO {staged.m} (n, id, fresh, how) VALUES ({mark}, {mark}, 0, {mark})", rows)
+    work.session.many(f"INSERT INTO {staged.m} (n, id, fresh, how, k) VALUES ({mark}, {mark}, 0, {mark}, {mark})", rows)
 
 
-def _key_conditions(work: Work, staged: Staged, position: int) -> list[str]:
+def _local_keys(work: Work, staged: Staged, positions: list[int]) -> str:
+    """Make a table of the match keys of local records that no row is matched with yet; return its name."""
+    name, spec = f"ps_k{staged.index}", staged.spec
+    fields = [(p, staged.fields[p]) for p in positions]
+    values = ", ".join(f"{_comparable(f, f't.{f.column}')} AS f{p}" for p, f in fields)
+    work.session.run(
+        f"CREATE TEMPORARY TABLE {name} AS SELECT t.{spec.id_column} AS id, {values} FROM {spec.sql_name} t "
+        f"WHERE t.{spec.id_column} NOT IN (SELECT id FROM {staged.m} WHERE id IS NOT NULL)"
+    )
+    for position, field in fields:
+        if field.type in TEXTS:
+            work.session.run(f"DELETE FROM {name} WHERE f{position} = ''")
+    work.session.run(f"CREATE INDEX {name}_f ON {name} (f{positions[0]})")
+    return name
+
+
+def _comparable(field: FieldSpec, value: str) -> str:
+    return f"lower(trim({value}))" if field.type in TEXTS else value
+
+
+def _match_value(work: Work, staged: Staged, position: int) -> str:
     field = staged.fields[position]
     if field.is_reference:
-        return [f"t.{field.column} = {_local_parent(work, staged, position)[1]}"]
-    if field.type in TEXTS:
-        return [f"lower(trim(t.{field.column})) = lower(trim(s.v{position}))", f"trim(s.v{position}) <> ''"]
-    return [f"t.{field.column} = s.v{position}"]
+        return _local_parent(work, staged, position)[1]
+    return _comparable(field, f"s.v{position}")
 
 
 def _local_parent(work: Work, staged: Staged, position: int) -> tuple[list[str], str]:
@@ -145,17 +163,12 @@ def _local_parent(work: Work, staged: Staged, position: int) -> tuple[list[str],
     if not field.is_reference or field.name not in staged.companions:
         return [], "NULL"
     if parent is not None:
-        joins = [
-            f"JOIN {parent.s} ks{position} ON ks{position}.k = s.r{position}",
-            f"JOIN {parent.m} km{position} ON km{position}.n = ks{position}.n",
-        ]
-        return joins, f"km{position}.id"
+        return [f"JOIN {parent.m} km{position} ON km{position}.k = s.r{position}"], f"km{position}.id"
     target = work.specs[field.target or ""]
     if target.uuid_name is None:
         return [], "NULL"
-    return [f"JOIN {target.sql_name} kp{position} ON kp{position}.{uuid_column(target)} = s.r{position}"], (
-        f"kp{position}.{target.id_column}"
-    )
+    joins = [f"JOIN {target.sql_name} kp{position} ON kp{position}.{uuid_column(target)} = s.r{position}"]
+    return joins, f"kp{position}.{target.id_column}"
 
 
 # ---- rows without a key: by all their values
@@ -173,11 +186,11 @@ def match_contents(work: Work, staged: Staged) -> bool:
     refs = f" JOIN {staged.r} r ON r.n = s.n AND {resolved(staged)}" if staged.references else ""
     ident = spec.id_column
     done = session.run(
-        f"INSERT INTO {staged.m} SELECT x.n, y.id, 0, {BY_KEY} FROM "
+        f"INSERT INTO {staged.m} SELECT x.n, y.id, 0, {BY_KEY}, NULL FROM "
         f"(SELECT s.n AS n, {theirs} AS c, row_number() OVER (PARTITION BY {theirs} ORDER BY s.n) AS i FROM {staged.s} s{refs} "
-        f"WHERE s.k IS NULL AND {_unmatched(staged)}) x JOIN "
+        f"WHERE {staged.key} IS NULL AND {_unmatched(staged)}) x JOIN "
         f"(SELECT t.{ident} AS id, {ours} AS c, row_number() OVER (PARTITION BY {ours} ORDER BY t.{ident}) AS i "
-        f"FROM {spec.sql_name} t WHERE NOT EXISTS (SELECT 1 FROM {staged.m} m WHERE m.id = t.{ident})) y "
+        f"FROM {spec.sql_name} t WHERE t.{ident} NOT IN (SELECT id FROM {staged.m} WHERE id IS NOT NULL)) y "
         "ON y.c = x.c AND y.i = x.i"
     )
     return done > 0
@@ -195,11 +208,25 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     where = f"{_unmatched(staged)} AND {only}"
     if resolved_only and staged.references:
         where += f" AND EXISTS (SELECT 1 FROM {staged.r} r WHERE r.n = s.n AND {resolved(staged)})"
-    [(count,)] = session.rows(f"SELECT count(*) FROM {staged.s} s WHERE {where}")
+    [(matched,)] = session.rows(f"SELECT count(*) FROM {staged.m}")
+    every = matched == 0 and not resolved_only and only == "1 = 1"
+    [(count,)] = [(staged.rows,)] if every else session.rows(f"SELECT count(*) FROM {staged.s} s WHERE {where}")
     if count == 0:
         return 0
-    first = session.next_id(staged.spec, count) if staged.spec.id_column is not None else 0
+    first = session.next_id(staged.spec, count) if staged.spec.id_column is not None else 1
+    first = max(first, staged.next_id)  # what was given in an earlier round is not in the database yet
+    staged.first_id = first if staged.first_id is None else staged.first_id
+    staged.next_id = first + count
+    [(last,)] = session.rows(f"SELECT max(n) FROM {staged.s}") if every else [(None,)]
+    number = "s.n" if last == count else "row_number() OVER (ORDER BY s.n)"
     return session.run(
-        f"INSERT INTO {staged.m} SELECT s.n, {first - 1} + row_number() OVER (ORDER BY s.n), 1, {BY_KEY} "
-        f"FROM {staged.s} s WHERE {where} ORDER BY s.n"
+        f"INSERT INTO {staged.m} SELECT s.n, {first - 1} + {number}, 1, {BY_KEY}, {staged.key} "
+        f"FROM {staged.s} s WHERE {'1 = 1' if every else where} ORDER BY s.n"
     )
+
+
+def index(work: Work, staged: Staged, by_src: bool) -> None:
+    """Index what references look up: keys with their local ids, and the file's ids where references go by them."""
+    work.session.run(f"CREATE INDEX {staged.m}_k ON {staged.m} (k, id)")
+    if by_src:
+        work.session.run(f"CREATE INDEX {staged.s}_src ON {staged.s} (src)")

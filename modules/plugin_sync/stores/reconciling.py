@@ -1,6 +1,6 @@
 """The merge, step by step: from staged rows to a decision for each, all in SQL.
 
-refuse repeated keys -> match -> give ids -> match rows without key by content -> resolve references -> reject what points
+match -> give ids -> refuse repeated keys -> match rows without key by content -> resolve references -> reject what points
 nowhere, and what points to that -> decide -> unique constraints.
 """
 
@@ -10,22 +10,21 @@ from collections.abc import Iterable, Iterator
 
 from ..records import FieldSpec, Identity, Problem
 from . import deciding, matching, references
-from .staging import Staged, Work, index
+from .staging import Staged, Work
 
 
 def reconcile(work: Work) -> None:
     """Decide on every staged row; afterwards `staged.m`, `.r` and `.o` say what to write. Problems are in `work`."""
-    for staged in work.staged:
-        by_src = references.needs_src(work, staged.spec.name) and staged.has_src
-        index(work.session, staged, by_src)
-        matching.refuse_repeated(work, staged, by_src)
     for staged in work.staged:
         matching.match_keys(work, staged)
     for staged in work.staged:
         matching.match_duplicates(work, staged)
     for staged in work.staged:
         if staged.spec.identity is not Identity.CONTENT:
-            matching.give_ids(work, staged, "s.k IS NOT NULL" if staged.keyless else "1 = 1")
+            matching.give_ids(work, staged, f"{staged.key} IS NOT NULL" if staged.keyless else "1 = 1")
+        by_src = references.needs_src(work, staged.spec.name) and staged.has_src
+        matching.index(work, staged, by_src)
+        matching.refuse_repeated(work, staged, by_src)
     _match_keyless(work)
     for staged in work.staged:
         references.drop(work, staged)

@@ -36,23 +36,20 @@ def route(work: Work, staged: Staged, field: FieldSpec, tag: str, key: str | Non
     joins: list[str] = []
     ids: list[str] = []
     if parent is not None and key is not None:
-        _join_staged(joins, ids, parent, f"a{tag}", f"a{tag}.k = {key}")
+        joins.append(f"LEFT JOIN {parent.m} a{tag} ON a{tag}.k = {key}")
+        ids.append(f"a{tag}.id")
     if key is not None and target.uuid_name is not None:
         _join_local(work, joins, ids, field, tag, key)
     by_src = field.name in staged.by_src
     absent = f" AND {key} IS NULL" if key is not None else ""
     if parent is not None and by_src:
-        _join_staged(joins, ids, parent, f"c{tag}", f"c{tag}.src = {src}{absent}")
+        joins.append(f"LEFT JOIN {parent.s} c{tag} ON c{tag}.src = {src}{absent}")
+        joins.append(f"LEFT JOIN {parent.m} d{tag} ON d{tag}.n = c{tag}.n")
+        ids.append(f"d{tag}.id")
     if by_src and work.same_instance and target.id_column is not None:
         joins.append(f"LEFT JOIN {target.sql_name} i{tag} ON i{tag}.{target.id_column} = {src}{absent}")
         ids.append(f"i{tag}.{target.id_column}")
     return Route(tuple(joins), tuple(ids))
-
-
-def _join_staged(joins: list[str], ids: list[str], parent: Staged, alias: str, condition: str) -> None:
-    joins.append(f"LEFT JOIN {parent.s} {alias} ON {condition}")
-    joins.append(f"LEFT JOIN {parent.m} {alias}m ON {alias}m.n = {alias}.n")
-    ids.append(f"{alias}m.id")
 
 
 def _join_local(work: Work, joins: list[str], ids: list[str], field: FieldSpec, tag: str, key: str) -> None:
@@ -62,10 +59,8 @@ def _join_local(work: Work, joins: list[str], ids: list[str], field: FieldSpec, 
         joins.append(f"LEFT JOIN {target.sql_name} l{tag} ON l{tag}.{column} = {key}")
         ids.append(f"l{tag}.{ident}")
     else:
-        joins.append(
-            f"LEFT JOIN (SELECT min({ident}) AS id, lower({column}) AS f FROM {target.sql_name} GROUP BY lower({column})) l{tag} "
-            f"ON l{tag}.f = {key}"
-        )
+        folded = work.folded_uuids(target)
+        joins.append(f"LEFT JOIN (SELECT min(id) AS id, f FROM {folded} GROUP BY f) l{tag} ON l{tag}.f = {key}")
         ids.append(f"l{tag}.id")
     if work.aliases:
         name = target.name.replace("'", "''")
@@ -111,9 +106,7 @@ def _resolve_list(work: Work, staged: Staged, position: int, field: FieldSpec) -
         f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {resolved} ORDER BY n, pos) x GROUP BY x.n"
     )
     session.run(
-        session.dialect.update_from.format(
-            table=f"{staged.r}", sets=f"r{position} = j.v", source=f"{items}j j", on=f"j.n = {staged.r}.n"
-        )
+        session.dialect.update_from.format(table=staged.r, sets=f"r{position} = j.v", source=f"{items}j j", on="j.n = t.n")
     )
 
 

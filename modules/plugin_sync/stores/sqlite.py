@@ -33,8 +33,9 @@ DIALECT = Dialect(
     key_type="TEXT",
     limits=Limits(integer_bits=64, lengths=False, infinity=True, nan=False, nul=True, decimal_as_double=True),
     max_modified="CASE WHEN {a} IS NULL OR {b} > {a} THEN {b} ELSE {a} END",
-    update_from="UPDATE {table} SET {sets} FROM {source} WHERE {on}",
+    update_from="UPDATE {table} AS t SET {sets} FROM {source} WHERE {on}",
     concat_items="'|' || group_concat({id}, '|') || '|'",
+    self_references_at_once=False,
     content="quote({a})",
 )
 

@@ -1,9 +1,10 @@
 """Where the rows of a file wait beside the tables: one staging table a table of the file, and how it is named.
 
-A staging table `ps_sI` holds: n (row number), line, src (the file's id), k (the folded uuid, or the primary key's text),
-v0.. (stored values of the file's columns) and r0.. (folded uuid of the record that a reference column points to).
+A staging table `ps_sI` holds: n (row number), line, src (the file's id), k (the text of a primary key, in tables that have
+one), v0.. (stored values of the file's columns) and r0.. (folded uuid of the record that a reference column points to).
 Items of list:reference columns wait in `ps_lI_J` (n, pos, src, k). Beside them the merge builds, narrow and by n,
-`ps_mI` (the local id that a row is or will be), `ps_rI` (references as local ids) and `ps_oI` (rows that differ).
+`ps_mI` (the local id that a row is or will be, and its key k, the folded uuid), `ps_rI` (references as local ids) and
+`ps_oI` (rows that differ).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..policies import Policy
-from ..records import FieldSpec, Problem, Problems, TableSpec
+from ..records import FieldSpec, Identity, Problem, Problems, TableSpec
 from ..settings import Duplicates
 from ..values import Limits, Stored
 
@@ -31,9 +32,12 @@ class Staged:
     companions: frozenset[str] = frozenset()  # reference columns whose uuid the file gives
     has_src: bool = False  # the file gives ids
     rows: int = 0
-    keyless: int = 0  # rows without uuid in a table that has uuids
+    keyless: int = 0  # rows without uuid
+    folded: bool = True  # whether all uuids are in lower case
     by_src: set[str] = dataclasses.field(default_factory=set)  # reference columns with a row that has an id and no uuid
     decided: bool = False  # whether `o` was made
+    first_id: int | None = None  # the lowest id given to a new row
+    next_id: int = 1  # above every id given to a new row
 
     @property
     def s(self) -> str:
@@ -62,6 +66,16 @@ class Staged:
     def position(self, name: str) -> int | None:
         """Return the position of a column of the file, or None."""
         return next((i for i, f in enumerate(self.fields) if f.name == name), None)
+
+    @property
+    def key(self) -> str:
+        """SQL on s for the text by which a row is recognised: NULL for a row that is all its values."""
+        position = self.position(self.spec.uuid_name or "")
+        if self.spec.identity is Identity.PRIMARY_KEY:
+            return "s.k"
+        if position is None:
+            return "NULL"
+        return f"s.v{position}" if self.folded else f"lower(s.v{position})"
 
     @property
     def references(self) -> tuple[tuple[int, FieldSpec], ...]:
@@ -135,6 +149,7 @@ class Dialect:
     max_modified: str  # the later of {a} and {b}, either may be NULL
     update_from: str  # {table} {sets} {source} {on}
     concat_items: str  # bar-joins {id} in the order of {pos} over groups
+    self_references_at_once: bool  # one INSERT may bring rows that point to each other
     content: str  # text that is equal for equal values {a}, NULL included
 
     def equal(self, a: str, b: str) -> str:
@@ -161,6 +176,7 @@ class Work:
     defaults: Mapping[str, Mapping[str, Stored]] = dataclasses.field(default_factory=dict)  # by table: columns the file lacks
     staged: list[Staged] = dataclasses.field(default_factory=list)
     folded: dict[str, bool] = dataclasses.field(default_factory=dict)  # whether all local uuids are in lower case
+    folds: dict[str, str] = dataclasses.field(default_factory=dict)  # tables of folded local uuids that were made
 
     def of(self, table: str | None) -> Staged | None:
         """Return the staged table called `table`, or None."""
@@ -185,6 +201,18 @@ class Work:
             found = self.session.rows(f"SELECT 1 FROM {spec.sql_name} WHERE {column} <> lower({column}) LIMIT 1")
             self.folded[spec.name] = not found
         return self.folded[spec.name]
+
+    def folded_uuids(self, spec: TableSpec) -> str:
+        """Return the name of an indexed table (f, id) of a local table's uuids in lower case."""
+        if spec.name not in self.folds:
+            name = f"ps_f{len(self.folds)}"
+            self.session.run(
+                f"CREATE TEMPORARY TABLE {name} AS SELECT lower({uuid_column(spec)}) AS f, {spec.id_column} AS id "
+                f"FROM {spec.sql_name}"
+            )
+            self.session.run(f"CREATE INDEX {name}_f ON {name} (f)")
+            self.folds[spec.name] = name
+        return self.folds[spec.name]
 
 
 def resolved(staged: Staged) -> str:
@@ -212,7 +240,8 @@ def uuid_column(spec: TableSpec) -> str:
 def create(session: Session, staged: Staged) -> None:
     """Create the staging tables of one table of the file."""
     types, key = session.dialect.staged_types, session.dialect.key_type
-    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", "src BIGINT", f"k {key}"]
+    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", "src BIGINT"]
+    columns += [f"k {key}"] if staged.spec.identity is Identity.PRIMARY_KEY else []
     columns += [f"v{i} {types[f.type]}" for i, f in enumerate(staged.fields)]
     columns += [f"r{i} {key}" for i, f in staged.references if f.is_reference]
     session.run(f"CREATE TEMPORARY TABLE {staged.s} ({', '.join(columns)})")
@@ -226,12 +255,6 @@ def create(session: Session, staged: Staged) -> None:
 
 def load_columns(staged: Staged) -> list[str]:
     """Return the columns of the staging table in the order in which rows are loaded."""
-    columns = ["n", "line", "src", "k"] + [f"v{i}" for i in range(len(staged.fields))]
+    columns = ["n", "line", "src", *(["k"] if staged.spec.identity is Identity.PRIMARY_KEY else [])]
+    columns += [f"v{i}" for i in range(len(staged.fields))]
     return columns + [f"r{i}" for i, f in staged.references if f.is_reference]
-
-
-def index(session: Session, staged: Staged, by_src: bool) -> None:
-    """Index what the merge looks up: keys, and the file's ids where references go by them."""
-    session.run(f"CREATE INDEX {staged.s}_k ON {staged.s} (k)")
-    if by_src:
-        session.run(f"CREATE INDEX {staged.s}_src ON {staged.s} (src)")
