@@ -27,6 +27,13 @@ def missing(what: str) -> None:
 
 
 @contextmanager
+def shared_database(engine: str) -> Iterator[tuple[str, str]]:
+    """Give address and folder of a new, empty database that several processes can open; SQLite's is a file."""
+    with database_uri(engine) as uri, tempfile.TemporaryDirectory() as folder:
+        yield ("sqlite://shared.sqlite" if engine == "sqlite" else uri), folder
+
+
+@contextmanager
 def database_uri(engine: str) -> Iterator[str]:
     """Give the pyDAL address of a new, empty database, dropped afterwards; SQLite's lives in memory."""
     makers = {"sqlite": _sqlite, "postgres": _postgres, "mysql": _mysql}
