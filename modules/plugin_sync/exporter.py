@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .catalog import Catalog, read_catalog
+from .errors import SyncError
 from .formats.csv import CsvWriter
 from .formats.footer import VERSION
 from .records import ExportReport, Origin, TableSpec
@@ -109,7 +110,11 @@ def write_plain(db: Any, write: Callable[[str], object], catalog: Catalog, chose
         rows[spec.name] = everything.count()
         for start in range(0, rows[spec.name], page):
             found = everything.select(*fields, limitby=(start, start + page), orderby=table._id)
-            found.export_to_csv_file(sink, write_colnames=start == 0)
+            try:
+                found.export_to_csv_file(sink, write_colnames=start == 0)
+            except TypeError as exc:  # blobs that are text
+                hint = "Export it in this package's own form."
+                raise SyncError(f"stock pyDAL cannot write this table: {exc}", table=spec.name, hint=hint) from exc
         write("\r\n\r\n")
     write("END")
     return ExportReport(rows=rows, left_out={t.name: t.reason for t in catalog.tables if not t.included})

@@ -67,12 +67,13 @@ def _match_uuids(work: Work, staged: Staged) -> None:
     column, ident = uuid_column(spec), spec.id_column
     exact = f"FROM {staged.s} s JOIN {spec.sql_name} t ON t.{column} = s.v{position}"
     if (column,) not in work.session.unique_keys(spec):
-        _refuse_ambiguous(work, staged, exact)
+        key = staged.key
+        _refuse_ambiguous(work, staged, f"count(*) {exact} GROUP BY s.n, s.line, {key} HAVING count(*) > 1")
     work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.{ident}, 0, {BY_KEY}, {staged.key} {exact}")
     if work.are_folded(spec) and staged.folded:
         return
     folded = f"FROM {staged.s} s JOIN {work.folded_uuids(spec)} t ON t.f = {staged.key} WHERE {_unmatched(staged)}"
-    _refuse_ambiguous(work, staged, folded)
+    _refuse_ambiguous(work, staged, f"t.copies {folded} AND t.copies > 1")
     work.session.run(f"INSERT INTO {staged.m} SELECT s.n, t.id, 0, {BY_KEY}, {staged.key} {folded}")
 
 
@@ -80,12 +81,11 @@ def _unmatched(staged: Staged) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {staged.m} m WHERE m.n = s.n)"
 
 
-def _refuse_ambiguous(work: Work, staged: Staged, joined: str) -> None:
-    """Reject rows whose uuid several local records carry."""
-    spec, key = staged.spec, staged.key
-    found = work.session.rows(f"SELECT s.n, s.line, {key}, count(*) {joined} GROUP BY s.n, s.line, {key} HAVING count(*) > 1")
+def _refuse_ambiguous(work: Work, staged: Staged, counted: str) -> None:
+    """Reject rows whose uuid several local records carry; `counted` is SQL for how many, from where."""
+    spec = staged.spec
     hint = "Give these records different uuids first (page Tables)."
-    for n, line, uuid, count in found:
+    for n, line, uuid, count in work.session.rows(f"SELECT s.n, s.line, {staged.key}, {counted}"):
         message = f"{count} records here have the uuid {uuid}"
         problem = Problem("ambiguous_uuid", message, spec.name, line, spec.uuid_name, uuid, hint)
         work.reject(staged, [(n, problem)])
@@ -216,7 +216,7 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     first = session.next_id(staged.spec, count) if staged.spec.id_column is not None else 1
     first = max(first, staged.next_id)  # what was given in an earlier round is not in the database yet
     staged.first_id = first if staged.first_id is None else staged.first_id
-    staged.next_id = first + count
+    staged.next_id, staged.rounds = first + count, staged.rounds + 1
     [(last,)] = session.rows(f"SELECT max(n) FROM {staged.s}") if every else [(None,)]
     number = "s.n" if last == count else "row_number() OVER (ORDER BY s.n)"
     return session.run(

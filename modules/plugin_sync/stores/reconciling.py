@@ -88,7 +88,7 @@ def _forget(work: Work, staged: Staged, problems: list[tuple[int, Problem]]) -> 
     for child in work.staged:
         for position, field in child.references:
             if field.target == staged.spec.name:
-                table, column = (f"{child.items(position)}r", "id") if field.is_list_reference else (child.r, f"r{position}")
+                table, column = (child.items(position), "id") if field.is_list_reference else (child.r, f"r{position}")
                 session.run(f"UPDATE {table} SET {column} = NULL WHERE {column} IN (SELECT id FROM {gone})")
     session.run(f"DROP TABLE {gone}")
     others = [staged.m] + ([staged.r] if staged.references else []) + ([staged.o] if staged.decided else [])

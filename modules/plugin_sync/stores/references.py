@@ -7,21 +7,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..records import FieldSpec, Problem
+from ..records import FieldSpec, Problem, TableSpec
 from .staging import ALIASES, Staged, Work, uuid_column
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """SQL that finds the record a column points to: joins and, in the order of trust, expressions for its id."""
+class Way:
+    """One way to find the records that a column points to: tables with alias and condition, the id that the last gives,
+    and the SQL condition under which the way is open.
+    """
 
-    joins: tuple[str, ...]
-    ids: tuple[str, ...]
+    tables: tuple[tuple[str, str, str], ...]
+    id: str
+    open: str
 
     @property
-    def id(self) -> str:
-        """SQL for the first id that is found."""
-        return self.ids[0] if len(self.ids) == 1 else f"COALESCE({', '.join(self.ids)})" if self.ids else "NULL"
+    def joins(self) -> str:
+        """The way as joins to what is asked for."""
+        return " ".join(f"LEFT JOIN {table} {alias} ON {on}" for table, alias, on in self.tables)
+
+    @property
+    def subquery(self) -> str:
+        """The way as a subquery for one row."""
+        (first, alias, on), *others = self.tables
+        return f"(SELECT {self.id} FROM {first} {alias} {' '.join(f'JOIN {t} {a} ON {c}' for t, a, c in others)} WHERE {on})"
 
 
 def needs_src(work: Work, target: str) -> bool:
@@ -29,85 +38,82 @@ def needs_src(work: Work, target: str) -> bool:
     return any(field.target == target and field.name in staged.by_src for staged in work.staged for _, field in staged.references)
 
 
-def route(work: Work, staged: Staged, field: FieldSpec, tag: str, key: str | None, src: str) -> Route:
-    """Return how to find the records of `field` whose folded uuid is SQL `key` and whose id in the file is `src`."""
+def ways(work: Work, staged: Staged, position: int, key: str, src: str) -> list[Way]:
+    """Return the ways to find the records of a column, the most trusted first.
+
+    `key` is SQL for the folded uuid, `src` for the id in the file.
+    """
+    field, tag = staged.fields[position], str(position)
     target = work.specs[field.target or ""]
     parent = work.of(field.target)
-    joins: list[str] = []
-    ids: list[str] = []
-    if parent is not None and key is not None:
-        joins.append(f"LEFT JOIN {parent.m} a{tag} ON a{tag}.k = {key}")
-        ids.append(f"a{tag}.id")
-    if key is not None and target.uuid_name is not None:
-        _join_local(work, joins, ids, field, tag, key)
-    by_src = field.name in staged.by_src
-    absent = f" AND {key} IS NULL" if key is not None else ""
-    if parent is not None and by_src:
-        joins.append(f"LEFT JOIN {parent.s} c{tag} ON c{tag}.src = {src}{absent}")
-        joins.append(f"LEFT JOIN {parent.m} d{tag} ON d{tag}.n = c{tag}.n")
-        ids.append(f"d{tag}.id")
-    if by_src and work.same_instance and target.id_column is not None:
-        joins.append(f"LEFT JOIN {target.sql_name} i{tag} ON i{tag}.{target.id_column} = {src}{absent}")
-        ids.append(f"i{tag}.{target.id_column}")
-    return Route(tuple(joins), tuple(ids))
+    found: list[Way] = []
+    if field.name in staged.companions:
+        by_key = f"{key} IS NOT NULL"
+        if parent is not None:
+            found.append(Way(((parent.m, f"a{tag}", f"a{tag}.k = {key}"),), f"a{tag}.id", by_key))
+        if target.uuid_name is not None:
+            found.extend(_local_ways(work, target, tag, key))
+    if field.name in staged.by_src:
+        by_src = f"{src} IS NOT NULL AND {key} IS NULL" if field.name in staged.companions else f"{src} IS NOT NULL"
+        if parent is not None and parent.has_src:
+            rows = (parent.s, f"b{tag}", f"b{tag}.src = {src}")
+            found.append(Way((rows, (parent.m, f"c{tag}", f"c{tag}.n = b{tag}.n")), f"c{tag}.id", by_src))
+        if work.same_instance and target.id_column is not None:
+            ident = f"d{tag}.{target.id_column}"
+            found.append(Way(((target.sql_name, f"d{tag}", f"{ident} = {src}"),), ident, by_src))
+    return found
 
 
-def _join_local(work: Work, joins: list[str], ids: list[str], field: FieldSpec, tag: str, key: str) -> None:
-    target = work.specs[field.target or ""]
-    column, ident = uuid_column(target), target.id_column
+def _local_ways(work: Work, target: TableSpec, tag: str, key: str) -> Iterator[Way]:
+    column, ident, by_key = uuid_column(target), target.id_column, f"{key} IS NOT NULL"
     if work.are_folded(target):
-        joins.append(f"LEFT JOIN {target.sql_name} l{tag} ON l{tag}.{column} = {key}")
-        ids.append(f"l{tag}.{ident}")
+        yield Way(((target.sql_name, f"e{tag}", f"e{tag}.{column} = {key}"),), f"e{tag}.{ident}", by_key)
     else:
-        folded = work.folded_uuids(target)
-        joins.append(f"LEFT JOIN (SELECT min(id) AS id, f FROM {folded} GROUP BY f) l{tag} ON l{tag}.f = {key}")
-        ids.append(f"l{tag}.id")
+        yield Way(((work.folded_uuids(target), f"e{tag}", f"e{tag}.f = {key}"),), f"e{tag}.id", by_key)
     if work.aliases:
         name = target.name.replace("'", "''")
-        joins.append(f"LEFT JOIN {ALIASES} x{tag} ON x{tag}.table_name = '{name}' AND x{tag}.alias = {key}")
-        joins.append(f"LEFT JOIN {target.sql_name} y{tag} ON y{tag}.{column} = x{tag}.uuid")
-        ids.append(f"y{tag}.{ident}")
+        alias = (ALIASES, f"f{tag}", f"f{tag}.alias = {key} AND f{tag}.table_name = '{name}'")
+        yield Way((alias, (target.sql_name, f"g{tag}", f"g{tag}.{column} = f{tag}.uuid")), f"g{tag}.{ident}", by_key)
 
 
 def resolve(work: Work, staged: Staged) -> None:
-    """Make the table of resolved references of a staged table; rows that point nowhere keep NULL there."""
+    """Make the table of resolved references of a staged table; rows that point nowhere keep NULL there.
+
+    The most trusted way of each column is followed in one pass over all rows, each other way only by the rows for which
+    those before it found nothing.
+    """
     if not staged.references:
         return
-    session = work.session
-    joins: list[str] = []
-    values: list[str] = []
-    for position, field in staged.references:
-        if field.is_list_reference:
-            values.append(f"s.v{position}")
-            continue
-        key = f"s.r{position}" if field.name in staged.companions else None
-        found = route(work, staged, field, str(position), key, f"s.v{position}")
-        joins.extend(found.joins)
-        values.append(found.id)
-    types = session.dialect.staged_types
+    session, types = work.session, work.session.dialect.staged_types
     columns = ", ".join(f"r{p} {types['list:reference' if f.is_list_reference else 'reference']}" for p, f in staged.references)
     session.run(f"CREATE TEMPORARY TABLE {staged.r} (n INTEGER PRIMARY KEY, {columns})")
+    values, joins, later = [], [], []
+    for position, field in staged.references:
+        found = [] if field.is_list_reference else ways(work, staged, position, f"s.r{position}", f"s.v{position}")
+        values.append(f"s.v{position}" if field.is_list_reference else found[0].id if found else "NULL")
+        joins += [found[0].joins] if found else []
+        later += [(position, way) for way in found[1:]]
     session.run(f"INSERT INTO {staged.r} SELECT s.n, {', '.join(values)} FROM {staged.s} s {' '.join(joins)}")
+    for position, way in later:
+        row = f"FROM {staged.s} s WHERE s.n = {staged.r}.n"
+        session.run(
+            f"UPDATE {staged.r} SET r{position} = (SELECT {way.subquery} {row}) "
+            f"WHERE r{position} IS NULL AND EXISTS (SELECT 1 {row} AND {way.open})"
+        )
     for position, field in staged.references:
         if field.is_list_reference:
-            _resolve_list(work, staged, position, field)
+            _resolve_list(work, staged, position)
 
 
-def _resolve_list(work: Work, staged: Staged, position: int, field: FieldSpec) -> None:
-    session, items = work.session, staged.items(position)
-    key = "q.k" if field.name in staged.companions else None
-    found = route(work, staged, field, f"{position}l", key, "q.src")
-    resolved = f"{items}r"
-    session.run(f"CREATE TEMPORARY TABLE {resolved} (n INTEGER, pos INTEGER, id BIGINT)")
-    session.run(f"INSERT INTO {resolved} SELECT q.n, q.pos, {found.id} FROM {items} q {' '.join(found.joins)}")
-    joined = session.dialect.concat_items.format(id="x.id", pos="x.pos")
-    session.run(f"CREATE TEMPORARY TABLE {items}j (n INTEGER PRIMARY KEY, v {session.dialect.staged_types['text']})")
-    session.run(
-        f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {resolved} ORDER BY n, pos) x GROUP BY x.n"
-    )
-    session.run(
-        session.dialect.update_from.format(table=staged.r, sets=f"r{position} = j.v", source=f"{items}j j", on="j.n = t.n")
-    )
+def _resolve_list(work: Work, staged: Staged, position: int) -> None:
+    session, items, dialect = work.session, staged.items(position), work.session.dialect
+    session.run(f"UPDATE {items} SET id = NULL")
+    for way in ways(work, staged, position, f"{items}.k", f"{items}.src"):
+        session.run(f"UPDATE {items} SET id = {way.subquery} WHERE id IS NULL AND {way.open}")
+    joined = dialect.concat_items.format(id="x.id", pos="x.pos")
+    session.run(f"CREATE TEMPORARY TABLE {items}j (n INTEGER PRIMARY KEY, v {dialect.staged_types['text']})")
+    session.run(f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {items} ORDER BY n, pos) x GROUP BY x.n")
+    session.run(dialect.update_from.format(table=staged.r, sets=f"r{position} = j.v", source=f"{items}j j", on="j.n = t.n"))
 
 
 def drop(work: Work, staged: Staged) -> None:
@@ -117,8 +123,7 @@ def drop(work: Work, staged: Staged) -> None:
     work.session.run(f"DROP TABLE IF EXISTS {staged.r}")
     for position, field in staged.references:
         if field.is_list_reference:
-            for suffix in "rj":
-                work.session.run(f"DROP TABLE IF EXISTS {staged.items(position)}{suffix}")
+            work.session.run(f"DROP TABLE IF EXISTS {staged.items(position)}j")
 
 
 def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
@@ -153,6 +158,5 @@ def _missing_one(work: Work, staged: Staged, position: int, field: FieldSpec) ->
 def _missing_items(work: Work, staged: Staged, position: int) -> list[tuple[int, int, str | None, int]]:
     items = staged.items(position)
     return work.session.rows(
-        f"SELECT s.n, s.line, q.k, q.src FROM {items}r x JOIN {items} q ON q.n = x.n AND q.pos = x.pos "
-        f"JOIN {staged.s} s ON s.n = x.n WHERE x.id IS NULL ORDER BY s.n"
+        f"SELECT s.n, s.line, q.k, q.src FROM {items} q JOIN {staged.s} s ON s.n = q.n WHERE q.id IS NULL ORDER BY s.n"
     )

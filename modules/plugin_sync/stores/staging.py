@@ -38,6 +38,7 @@ class Staged:
     decided: bool = False  # whether `o` was made
     first_id: int | None = None  # the lowest id given to a new row
     next_id: int = 1  # above every id given to a new row
+    rounds: int = 0  # in which ids were given; within one they ascend with n
 
     @property
     def s(self) -> str:
@@ -203,12 +204,12 @@ class Work:
         return self.folded[spec.name]
 
     def folded_uuids(self, spec: TableSpec) -> str:
-        """Return the name of an indexed table (f, id) of a local table's uuids in lower case."""
+        """Return the name of an indexed table (f, id, copies) of a local table's uuids in lower case."""
         if spec.name not in self.folds:
             name = f"ps_f{len(self.folds)}"
             self.session.run(
-                f"CREATE TEMPORARY TABLE {name} AS SELECT lower({uuid_column(spec)}) AS f, {spec.id_column} AS id "
-                f"FROM {spec.sql_name}"
+                f"CREATE TEMPORARY TABLE {name} AS SELECT lower({uuid_column(spec)}) AS f, min({spec.id_column}) AS id, "
+                f"count(*) AS copies FROM {spec.sql_name} GROUP BY lower({uuid_column(spec)})"
             )
             self.session.run(f"CREATE INDEX {name}_f ON {name} (f)")
             self.folds[spec.name] = name
@@ -220,7 +221,7 @@ def resolved(staged: Staged) -> str:
     conditions = ["1 = 1"]
     for position, field in staged.references:
         if field.is_list_reference:
-            items = f"{staged.items(position)}r"
+            items = staged.items(position)
             conditions.append(f"NOT EXISTS (SELECT 1 FROM {items} z WHERE z.n = s.n AND z.id IS NULL)")
         elif field.name in staged.companions:
             conditions.append(f"(r.r{position} IS NOT NULL OR (s.v{position} IS NULL AND s.r{position} IS NULL))")

@@ -52,7 +52,7 @@ def insert_new(work: Work, staged: Staged) -> int:
             params.append(value)
     return work.session.run(
         f"INSERT INTO {spec.sql_name} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {staged.joined} "
-        f"WHERE m.fresh = 1 ORDER BY {'m.id' if spec.id_column is not None else 'm.n'}",
+        f"WHERE m.fresh = 1 ORDER BY {'m.n' if staged.rounds <= 1 else 'm.id'}",  # by n needs no sort
         params,
     )
 
