@@ -48,8 +48,11 @@ def main() -> None:
     """Answer the task in the first argument on standard output."""
     try:
         answer = measure(Task(**json.loads(sys.argv[1])))
-    except (Unavailable, ModuleNotFoundError) as exc:
+    except Unavailable as exc:
         answer = Answer(unavailable=str(exc))
+    except ModuleNotFoundError as exc:
+        ours = (exc.name or "").startswith("plugin_sync")
+        answer = Answer(failed=str(exc)) if ours else Answer(unavailable=f"{exc.name} is not installed")
     except Exception as exc:  # the parent shows it and goes on with the others
         traceback.print_exc()
         answer = Answer(failed=f"{type(exc).__name__}: {exc}")
