@@ -16,7 +16,7 @@ class Mysql:
     """One database, and one for each data set it is filled from."""
 
     engine = "mysql"
-    driver_args: dict[str, Any] = {"local_infile": True}  # noqa: RUF012  # as the documentation tells hosts to set it
+    driver_args: dict[str, Any] = {"local_infile": True}  # noqa: RUF012  # else the client refuses LOAD DATA LOCAL
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
