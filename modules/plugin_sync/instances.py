@@ -82,8 +82,9 @@ def ensure_self(
     Two processes may do this at once: the unique index on is_self lets one row in, and both return that one.
     Raises StoreError when no free base_uuid is found.
     """
-    # MariaDB's snapshot hides a row that another process has just committed; a locking read shows it.
-    lock = " FOR UPDATE" if db._adapter.dbengine == "mysql" else ""
+    # MariaDB's snapshot hides a row that another process has just committed; a locking read shows it. The insert that
+    # met that row holds a shared lock on it: two that asked for more (FOR UPDATE) would deadlock.
+    lock = " LOCK IN SHARE MODE" if db._adapter.dbengine == "mysql" else ""
     instance = find_self(db)
     for _ in range(_ATTEMPTS):
         if instance is not None:
