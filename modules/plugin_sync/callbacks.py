@@ -120,7 +120,11 @@ def _stage_alterations(work: Work, staged: Staged, change: Change) -> None:
                 line=change.line,
                 hint="Export the file again with all columns.",
             )
-        stored: Stored = from_object(staged.fields[position], value)
+        try:
+            stored: Stored = from_object(staged.fields[position], value)
+        except (ValueError, TypeError) as exc:
+            message = f"the application's callback set {name} to what it cannot hold: {value!r}"
+            raise SyncError(message, table=staged.spec.name, line=change.line, column=name) from exc
         table, column = staged.value(position).split(".")
         mark = work.session.dialect.mark
         work.session.run(

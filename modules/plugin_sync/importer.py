@@ -84,8 +84,8 @@ def _policies(catalog: Catalog, options: ImportOptions) -> dict[str, Policy]:
 
 
 def _refuse(options: ImportOptions, work: Work) -> None:
-    """Stop a strict import that has problems."""
-    if options.strict and work.problems.total:
+    """Stop a strict import that has problems; and any that restores, which would delete records whose rows are rejected."""
+    if (options.strict or options.restore) and work.problems.total:
         raise RowsRejected(work.problems.kept, work.problems.total)
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 from pydal.helpers.methods import bar_decode_integer, bar_decode_string, bar_encode
 
+from .errors import SettingsError
 from .records import FieldSpec
 from .values import Stored
+
+EMPTY_IS_A_VALUE = ("string", "text", "upload", "json", "jsonb")
 
 
 def to_object(field: FieldSpec, stored: Stored) -> Any:
@@ -28,9 +31,16 @@ def from_object(field: FieldSpec, value: Any) -> Stored:
 
 
 def default_of(field: Any, spec: FieldSpec) -> Stored:
-    """Return the stored default of a pyDAL field, computed once for all the rows of an import."""
-    value = field.default() if callable(field.default) else field.default
-    return from_object(spec, value)
+    """Return the stored default of a pyDAL field, computed once for all the rows of an import.
+
+    Raises SettingsError when it cannot be computed or is no value of the field's type.
+    """
+    try:
+        value = field.default() if callable(field.default) else field.default
+        empty = value == "" and spec.type not in EMPTY_IS_A_VALUE  # pyDAL stores NULL then
+        return None if empty else from_object(spec, value)
+    except Exception as exc:  # the host's code may raise anything
+        raise SettingsError(f"the field's default cannot be used: {exc}", table=field.tablename, column=field.name) from exc
 
 
 def _same(value: Any) -> Any:

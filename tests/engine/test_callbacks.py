@@ -107,6 +107,16 @@ def test_what_they_raise_stops_the_import(new_db):
     assert (caught.value.table, caught.value.line, contents(db)) == ("t", 5, before)
 
 
+def test_what_they_set_must_be_a_value(new_db):
+    def define(db):
+        people(db)
+        db.t._before_insert.append(lambda row: row.set_value("age", "old"))
+
+    db = new_db(define)
+    with pytest.raises(SyncError, match="set age to what it cannot hold: 'old'"):
+        take(db, FILE, "theirs")
+
+
 def versioned(db):
     db.define_table("t", Field("uuid", length=64), Field("name", length=64), Field("is_active", "boolean", default=True))
     db.t._enable_record_versioning()

@@ -296,6 +296,11 @@ def test_a_damaged_footer(footer):
         rows(PEOPLE + footer)
 
 
+def test_a_file_of_a_later_version():
+    with pytest.raises(FileFormatError, match="the file is of version 2, this program knows 1"):
+        rows(OURS.replace(b'"version":1', b'"version":2'))
+
+
 def test_a_cell_may_look_like_a_footer():
     text = csv_file(("t", "id,name", '1,"a\r\nSYNC {}\r\nb"'))
     assert rows(text) == {"t": [["1", "a\r\nSYNC {}\r\nb"]]}

@@ -358,6 +358,26 @@ def test_defaults_do_not_replace_what_the_file_says(new_db):
     assert {r.uuid: r.state for r in db(db.t).select()} == {"a": None, "b": "", "c": "x"}
 
 
+def test_empty_defaults(new_db):
+    def define(db):
+        kinds = ("integer", "double", "decimal(8,2)", "boolean", "date", "datetime", "string", "text")
+        db.define_table("t", uid(), Field("name"), *(Field(f"f{i}", kind, default="") for i, kind in enumerate(kinds)))
+
+    db = new_db(define)
+    take(db, csv_file(("t", "id,uuid,name", "1,a,Anna")))
+    assert [db.t(uuid="a")[f"f{i}"] for i in range(8)] == [None] * 6 + ["", ""]
+
+
+@pytest.mark.parametrize("default", ["many", lambda: 1 // 0])
+def test_defaults_that_cannot_be_used(new_db, default):
+    db = new_db(lambda db: db.define_table("t", uid(), Field("n", "integer", default=default)))
+    before = contents(db)
+    with pytest.raises(SettingsError) as caught:
+        take(db, csv_file(("t", "id,uuid", "1,a")))
+    db.rollback()
+    assert (caught.value.table, caught.value.column, contents(db)) == ("t", "n", before)
+
+
 def test_columns_that_must_have_a_value(new_db):
     def define(db):
         db.define_table("t", uid(), Field("name", length=64, notnull=True), Field("age", "integer", notnull=True, default=1))
@@ -552,6 +572,14 @@ def test_restore(new_db):
     assert db(db.other).count() == 1
     before = contents(db)
     assert take(db, text, "theirs", restore=True).counts == Counts(same=4)
+    assert contents(db) == before
+
+
+def test_restore_deletes_no_record_whose_row_is_rejected(new_db):
+    db = new_db(with_people(plain))
+    before = contents(db)
+    with pytest.raises(RowsRejected):
+        take(db, csv_file(("t", "id,uuid,name,age", "1,a,Anna,x", "2,b,Bert,")), strict=False, restore=True)
     assert contents(db) == before
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from ..errors import FileAltered, FileIncomplete
+from ..errors import FileAltered, FileFormatError, FileIncomplete
 from ..records import Origin
 from .source import FOOTER_MARK
 
@@ -14,6 +14,7 @@ VERSION = 1
 EDITED_HINT = (
     "Copy or download it again. If it was edited on purpose, remove its last line, which begins with SYNC, and import it."
 )
+UPDATE_HINT = "Update the synchronisation here, or export the file again from an office with the same version."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def footer_line(footer: Footer) -> str:
 def parse_footer(line: bytes, digest: str) -> Footer:
     """Return the footer that `line` holds.
 
-    Raises FileIncomplete when the line is cut and FileAltered when `digest`, the sha256 of what came before it, is not
-    the one it names.
+    Raises FileIncomplete when the line is cut, FileFormatError when a later program wrote it, and FileAltered when
+    `digest`, the sha256 of what came before it, is not the one it names.
     """
     try:
         values = json.loads(line[len(FOOTER_MARK) :])
@@ -43,6 +44,8 @@ def parse_footer(line: bytes, digest: str) -> Footer:
         footer = Footer(origin, {str(t): int(n) for t, n in values["rows"].items()}, str(values["sha256"]))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise FileIncomplete("the file's last line is damaged", hint=EDITED_HINT) from exc
+    if origin.version != VERSION:
+        raise FileFormatError(f"the file is of version {origin.version}, this program knows {VERSION}", hint=UPDATE_HINT)
     if footer.sha256 != digest:
         raise FileAltered("the file is not as it was written: it was damaged or edited", hint=EDITED_HINT)
     return footer
