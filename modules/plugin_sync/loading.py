@@ -6,6 +6,7 @@ The first half of an import. Nothing here reads or writes the host's tables.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from .values import NULL, Fault, Limits, Stored, decode_column
 Progress = Callable[[str, int], None]
 Transform = Callable[[dict[str, str]], dict[str, str]]
 COMPANION = ".uuid"
+BLANK = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,16 +285,17 @@ class Loader:
         if position is None:
             staged.keyless += rows
             return
-        uuids = [uuid.strip() or None if isinstance(uuid, str) else None for uuid in values[position]]
+        uuids = _stripped(values[position])
         values[position] = uuids
         staged.keyless += uuids.count(None)
         joined = "".join(filter(None, uuids))
         staged.folded = staged.folded and fold(joined) == joined
 
-    def _folded(self, cells: Sequence[str]) -> list[str | None]:
+    def _folded(self, cells: Sequence[str]) -> Sequence[str | None]:
         """Return the folded uuids of cells, None for NULL and blank ones."""
         null = self.options.null
-        uuids = [None if c in (null, NULL) else c.strip() or None for c in cells]
+        found = [None if c in (null, NULL) else c for c in cells] if null in cells or NULL in cells else cells
+        uuids = _stripped(found)
         joined = "".join(filter(None, uuids))
         return uuids if fold(joined) == joined else [fold(u) if u else None for u in uuids]
 
@@ -375,6 +378,14 @@ def _transformed(
 def _altered(transform: Transform, names: list[str], row: list[str]) -> Any:
     """Return a row's items after `transform`; a row of the wrong width stays as it is, to be reported."""
     return transform(dict(zip(names, row, strict=True))) if len(row) == len(names) else row
+
+
+def _stripped(cells: Sequence[Any]) -> list[str | None]:
+    """Return uuids without blanks around them; None for blank ones."""
+    joined = "".join(filter(None, cells))
+    if "" not in cells and joined.isascii() and not BLANK.search(joined):
+        return list(cells)
+    return [c.strip() or None if c else None for c in cells]
 
 
 def _items(value: Stored, keys: str | None) -> Iterator[tuple[int | None, str | None]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ..errors import FileEncodingError
 
@@ -18,58 +19,72 @@ FOOTER_MARK = b"SYNC "
 MAX_FOOTER = 1 << 16  # bytes
 
 
-class ByteSource(io.RawIOBase):
-    """A readable raw stream over any file object; after it was read to its end, `footer` and `digest` are known."""
+class ByteSource(io.BufferedIOBase):
+    """A readable stream over any file object; after it was read to its end, `footer` and `digest` are known."""
 
     def __init__(self, fileobj: Any, encoding: str = "utf-8") -> None:
         self.encoding, self._read = _reader(fileobj, encoding)
-        self._hash = hashlib.sha256()
-        self._whole = hashlib.sha256()
-        self._tail = b""
+        self._hash = hashlib.sha256()  # of all but what is kept
+        self._kept: deque[bytes] = deque()  # the last pieces, which may hold the footer
+        self._kept_bytes = 0
+        self._ahead: list[bytes] = []
         self.size_bytes = 0
 
     def readable(self) -> bool:
         """Return True: this stream is for reading."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill `buffer`, keep count and hashes; 0 at the end."""
-        chunk = self._read(len(buffer))
-        buffer[: len(chunk)] = chunk
+    def read1(self, size: int = CHUNK, /) -> bytes:
+        """Return some bytes, at most `size`; none at the end."""
+        return self._ahead.pop() if self._ahead else self._next(size)
+
+    def read(self, size: int | None = CHUNK, /) -> bytes:
+        """Return some bytes; none at the end."""
+        return self.read1(CHUNK if size is None or size < 0 else size)
+
+    def _next(self, size: int) -> bytes:
+        chunk = self._read(size)
         self.size_bytes += len(chunk)
-        self._whole.update(chunk)
-        self._tail += chunk
-        if len(self._tail) > CHUNK + MAX_FOOTER:
-            self._hash.update(self._tail[:-MAX_FOOTER])
-            self._tail = self._tail[-MAX_FOOTER:]
-        return len(chunk)
+        self._kept.append(chunk)
+        self._kept_bytes += len(chunk)
+        while self._kept_bytes - len(self._kept[0]) >= MAX_FOOTER:
+            first = self._kept.popleft()
+            self._kept_bytes -= len(first)
+            self._hash.update(first)
+        return chunk
 
     @property
     def digest(self) -> str:
         """The sha256 of all bytes read."""
-        return self._whole.hexdigest()
+        whole = self._hash.copy()
+        whole.update(b"".join(self._kept))
+        return whole.hexdigest()
 
     def footer(self) -> tuple[bytes, str] | None:
         """Return the last line that begins with SYNC and the sha256 of all bytes before it; None without one.
 
-        Call it once, when everything has been read.
+        Call it when everything has been read.
         """
-        at = self._tail.rfind(b"\n" + FOOTER_MARK)
+        tail = b"".join(self._kept)
+        at = tail.rfind(b"\n" + FOOTER_MARK)
         if at < 0:
             return None
-        self._hash.update(self._tail[: at + 1])
-        return self._tail[at + 1 :], self._hash.hexdigest()
+        before = self._hash.copy()
+        before.update(tail[: at + 1])
+        return tail[at + 1 :], before.hexdigest()
 
     def lines(self) -> io.TextIOWrapper:
         """Return the decoded lines, their ends untouched; a byte order mark is dropped."""
-        buffered = io.BufferedReader(self, CHUNK)
-        start = buffered.peek(4)[:4]
+        start = self._next(CHUNK)
+        while 0 < len(start) < 4 and (more := self._next(CHUNK)):
+            start += more
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise FileEncodingError(
                 "the file is in UTF-16", hint="Save it as 'CSV UTF-8', not as 'Unicode text', and import that."
             )
+        self._ahead = [start]
         encoding = "utf-8-sig" if self.encoding.lower().replace("-", "").replace("_", "") == "utf8" else self.encoding
-        text = io.TextIOWrapper(buffered, encoding=encoding, newline="")
+        text = io.TextIOWrapper(cast(io.BufferedReader, self), encoding=encoding, newline="")
         text._CHUNK_SIZE = CHUNK  # type: ignore[attr-defined]  # default 8 KiB costs a tenth of the reading time
         return text
 
