@@ -157,7 +157,8 @@ def samples(work: Work, staged: Staged) -> tuple[Sample, ...]:
     found: list[Sample] = []
     positions = compared(staged)
     for outcome in (Outcome.CHANGED, Outcome.CONFLICT):
-        columns = ", ".join(f"{staged.value(p)}, t.{staged.fields[p].column}" for p in positions)
+        # An expression: the driver would make a date of a bare column, and fail on one that is none.
+        columns = ", ".join(f"{staged.value(p)}, CASE WHEN 1 = 1 THEN t.{staged.fields[p].column} END" for p in positions)
         rows = work.session.rows(
             f"SELECT m.k, s.line, {columns} FROM {staged.joined} JOIN {staged.o} o ON o.n = m.n "
             f"JOIN {staged.spec.sql_name} t ON {staged.on_local} WHERE o.o = {OUTCOMES[outcome]} ORDER BY s.n LIMIT {SAMPLES}"

@@ -71,7 +71,7 @@ def _filled(session: Session, batch: Rows, places: Sequence[tuple[int, TableSpec
 
 
 def _ids(cell: str | None) -> list[str]:
-    return [i for i in (cell or "").split("|") if i.strip()]
+    return [i for i in (cell or "").split("|") if i.strip().isdecimal()]
 
 
 def _uuids(session: Session, target: TableSpec, ids: Sequence[int]) -> dict[int, str]:
