@@ -28,6 +28,7 @@ from plugin_sync import (
 )
 from plugin_sync.records import FieldChange, Sample
 
+from .databases import database
 from .files import csv_file, give, outcomes, places, settled, single_table, take
 from .states import contents
 
@@ -356,6 +357,27 @@ def test_defaults_do_not_replace_what_the_file_says(new_db):
     db = new_db(define)
     take(db, csv_file(("t", "id,uuid,state", "1,a,<NULL>", "2,b,", "3,c,x")))
     assert {r.uuid: r.state for r in db(db.t).select()} == {"a": None, "b": "", "c": "x"}
+
+
+def test_a_value_here_that_is_none_of_its_type_can_be_mended(engine):
+    """SQLite stores anything; stock pyDAL put days there that do not exist."""
+    if engine != "sqlite":
+        return
+    with database(engine) as db:
+        db.define_table("t", uid(), Field("day", "date"), Field("friends", "list:reference t"))
+        db.executesql("INSERT INTO t (uuid, day, friends) VALUES ('a', '2024-02-31', '|x|'), ('b', 'garbage', '|1|')")
+        db.commit()
+        exported = give(db)
+        assert take(db, csv_file(("t", "id,uuid,day,friends", "1,a,2024-02-29,|1|", "2,b,,||")), "theirs").counts == Counts(
+            changed=2
+        )
+        assert [(r.day, r.friends) for r in db(db.t).select()] == [(date(2024, 2, 29), [1]), (None, [])]
+        report = take(db, exported, strict=False)
+        assert places(report.problems) == [
+            ("bad_value", "t", 3, "day"),
+            ("bad_value", "t", 4, "day"),
+            ("bad_value", "t", 3, "friends"),
+        ]
 
 
 def test_empty_defaults(new_db):
