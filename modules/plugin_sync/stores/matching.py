@@ -92,13 +92,18 @@ def _refuse_ambiguous(work: Work, staged: Staged, counted: str) -> None:
 
 
 def _match_aliases(work: Work, staged: Staged) -> None:
+    """Match rows by what their uuids were linked to; where another row of the file is that record too, it is a question."""
     spec, mark, key = staged.spec, work.session.dialect.mark, staged.key
-    work.session.run(
+    found = work.session.run(
         f"INSERT INTO {staged.m} SELECT s.n, min(t.{spec.id_column}), 0, {BY_ALIAS}, min({key}) FROM {staged.s} s "
         f"JOIN {ALIASES} a ON a.table_name = {mark} AND a.alias = {key} "
         f"JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = a.uuid WHERE {_unmatched(staged)} GROUP BY s.n",
         (spec.name,),
     )
+    if found > 0:
+        twice = work.session.rows(f"SELECT id FROM {staged.m} GROUP BY id HAVING count(*) > 1")
+        ask = f"UPDATE {staged.m} SET how = {TO_ASK} WHERE how = {BY_ALIAS} AND id = {mark}"
+        work.session.many(ask, twice)
 
 
 # ---- duplicates with different uuids
