@@ -312,6 +312,19 @@ def test_several_records_of_one_match_key_are_a_question(new_db):
     assert take(db, text, settings=Settings(match=MATCH)).counts == Counts(same=1, conflict=1)
 
 
+def test_two_rows_of_one_record_here_are_a_question(new_db):
+    """One is known by its uuid, the other by an alias of it, or both by aliases: the last one to come must not win."""
+    db = new_db(with_local)
+    take(db, csv_file(("org", "id,uuid,name", "1,x1,Red Cross")), settings=Settings(match=MATCH))
+    both = csv_file(("org", "id,uuid,name", "1,x1,RED CROSS", "2,ours,Red Crescent"), ("office", "id,uuid,org", "1,f,1"))
+    assert outcomes(take(db, both, "theirs")) == {"org": {"changed": 1, "conflict": 1}, "office": {"new": 1}}
+    assert outcomes(take(db, both, "theirs")) == {"org": {"same": 1, "conflict": 1}, "office": {"same": 1}}
+    assert db.org(db.office(uuid="f").org).name == "Red Crescent"
+    take(db, csv_file(("org", "id,uuid,name", "1,x2,red crescent")), "ours", settings=Settings(match=MATCH))
+    aliases = csv_file(("org", "id,uuid,name", "1,x1,one", "2,x2,two"))
+    assert take(db, aliases, "theirs").counts == Counts(conflict=2)
+
+
 def test_empty_names_are_no_match(new_db):
     db = new_db(with_local)
     db.org.insert(uuid="nameless", name="")
