@@ -173,7 +173,7 @@ class Loader:
             base = name.removesuffix(COMPANION)
             if base in spec.withheld or is_secret(base, ""):
                 self.warnings.append(Problem("withheld", "never imported", spec.name, section.line, name))
-            elif not name.endswith(COMPANION):
+            elif base == name or (base not in names and spec.field(base) is None):  # else its column tells already
                 self.problems.add(
                     Problem(
                         "unknown_column",
@@ -203,11 +203,13 @@ class Loader:
             return
         columns = list(zip(*rows, strict=True))
         bad: set[int] = set()
+        references = {i: self._folded(columns[at]) for i, at in plan.companions.items() if staged.fields[i].is_reference}
         values = [
-            self._decoded(staged, i, columns[at], lines, bad) if at >= 0 else self._absent(staged, plan, i, columns, lines, bad)
+            self._decoded(staged, i, columns[at], lines, bad, references.get(i))
+            if at >= 0
+            else self._absent(staged, plan, i, columns, lines, bad)
             for i, at in enumerate(plan.fields)
         ]
-        references = {i: self._folded(columns[at]) for i, at in plan.companions.items() if staged.fields[i].is_reference}
         self._note_by_src(staged, plan, values, references)
         numbers = range(number + 1, number + len(rows) + 1)
         nothing = (None,) * len(rows)
@@ -226,12 +228,20 @@ class Loader:
         staged.rows += len(rows) - len(bad)
 
     def _decoded(
-        self, staged: Staged, position: int, cells: Sequence[str], lines: Sequence[int], bad: set[int]
+        self,
+        staged: Staged,
+        position: int,
+        cells: Sequence[str],
+        lines: Sequence[int],
+        bad: set[int],
+        companions: Sequence[str | None] | None,
     ) -> Sequence[Stored]:
         spec = staged.fields[position]
         values, faults = decode_column(spec, cells, self.limits, self.options.null)
         if spec.name == staged.spec.uuid_name:  # a record without uuid gets one
             faults = {i: f for i, f in faults.items() if f.code != "not_null"}
+        if faults and companions is not None:  # a companion is enough to say which record
+            faults = {i: f for i, f in faults.items() if f.code != "not_null" or companions[i] is None}
         if self.options.validate and spec.target is None:
             faults = faults | self._invalid(staged, spec.name, values, faults)
         for index, fault in faults.items():
