@@ -115,6 +115,27 @@ def test_a_companion_alone_is_enough(new_db):
     assert take(db, text).counts == Counts(same=3)
 
 
+def test_a_reference_that_must_be_there_may_come_by_its_companion(new_db):
+    def define(db):
+        db.define_table("org", uid())
+        db.define_table("t", uid(), Field("org", "reference org", notnull=True))
+        db.org.insert(uuid="o1")
+
+    db = new_db(define)
+    for header, rows in (("uuid,org.uuid", ("a,o1", "b,<NULL>")), ("uuid,org,org.uuid", ("c,,o1", "d,,"))):
+        report = take(db, csv_file(("t", header, *rows)), strict=False)
+        assert places(report.problems) == [("not_null", "t", 4, "org")]
+        assert report.counts == Counts(new=1, rejected=1)
+
+
+def test_a_companion_of_an_unknown_column_is_unknown(new_db):
+    db = new_db(family)
+    report = take(db, csv_file(("org", "uuid,shoe.uuid,name.uuid,id.uuid", "a,b,c,d")), strict=False)
+    assert places(report.problems) == [("unknown_column", "org", 2, "shoe.uuid"), ("unknown_column", "org", 2, "id.uuid")]
+    report = take(db, csv_file(("org", "uuid,shoe,shoe.uuid", "a,b,c")), strict=False)
+    assert places(report.problems) == [("unknown_column", "org", 2, "shoe")]
+
+
 def test_one_module_s_file_finds_the_others_by_uuid(new_db):
     source, db = new_db(family), new_db(family)
     org = source.org.insert(uuid="o1", name="Red Cross")
