@@ -12,7 +12,7 @@ def index():
     if not auth.is_logged_in():
         return dict()
     modules = browse.tables_by_module(db)
-    total = sum(count for tables in modules.values() for _, count in tables)
+    total = sum(count for tables in modules.values() for _, _, count in tables)
     return dict(modules=modules, total=total, demo_form=__demo_form(total))
 
 
@@ -37,7 +37,7 @@ def records():
         redirect(URL("default", "index"))
     if not browse.may_be_seen(db, request.args(0)):
         raise HTTP(404, response.render("default/refused.html", dict(message=T("There is no such table."))))
-    response.title = request.args(0)
+    response.title = str(db[request.args(0)]._plural)
     number = request.vars.page or "1"
     return dict(page=browse.page_of(db, request.args(0), int(number) if number.isdecimal() and int(number) else 1))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from plugin_sync import integrity, jobs, sizes, texts
-from plugin_sync.catalog import read_catalog
+from plugin_sync.catalog import is_denied, read_catalog
 from plugin_sync.errors import SyncError
 from plugin_sync.instances import own_instance, utc_now
 from plugin_sync.policies import Policy
@@ -33,7 +33,12 @@ def __refusal(message, back=None):
 def __page(title, errors=(), **values):
     """What a view gets: its title, faults of the form (id of the field, sentence), and what formats values."""
     response.title = T("Error: %s", title) if errors else title
-    return {"title": title, "errors": errors, "texts": texts, **values}
+    return {"title": title, "errors": errors, "texts": texts, "module_name": __module_name, **values}
+
+
+def __module_name(module):
+    """The name of a module for people; the host may give it."""
+    return T(plugin_sync_options.module_names.get(module, module))
 
 
 def __new_key():
@@ -114,16 +119,17 @@ def export_file():
     module = (get.module or "") if get.what == "module" else None
     if tables == ():
         redirect(URL("export", vars={"what": "tables", "none": 1}))
+    instance = own_instance(db)
+    name = texts.file_name(instance.label, module or ("tables" if tables else "all"), utc_now())
+    download = jobs.Download(settings, instance, module, tables, auth.user_id, name)
     try:
-        read_catalog(db, settings).choose(tables, module)
+        download.require(db)
     except SyncError as error:
         raise HTTP(404, __refusal(texts.sentence(error.message, error.hint), URL("export"))) from error
     session.forget(response)
-    instance = own_instance(db)
-    name = texts.file_name(instance.label, module or ("tables" if tables else "all"), utc_now())
     response.headers["Content-Type"] = "text/csv; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return jobs.Download(settings, instance, module, tables, auth.user_id, name).stream(db)
+    return download.stream(db)
 
 
 def import_file():
@@ -204,8 +210,8 @@ def tables():
     said = session.plugin_sync_said
     session.plugin_sync_said = None
     modules = {}
-    for spec in sorted(catalog.tables, key=lambda spec: (spec.module not in catalog.modules, spec.module)):
-        modules.setdefault(spec.module, []).append(spec)
+    for spec in sorted(catalog.tables, key=lambda spec: (is_denied(spec.name), spec.module not in catalog.modules, spec.module)):
+        modules.setdefault("" if is_denied(spec.name) else spec.module, []).append(spec)
     return __page(T("Tables"), key=__new_key(), modules=modules, states=states, rows=rows, said=said)
 
 

@@ -1,7 +1,7 @@
 """The connection, who may sign in, and what every answer carries. Runs at every request, so it stays cheap."""
 
 from demo_host import compat  # noqa: F401  must come first
-from demo_host import first_start
+from demo_host import browse, first_start
 
 from gluon.tools import Auth, PluginManager
 
@@ -57,6 +57,7 @@ plugins.sync.name = office_name
 plugins.sync.lookup = ["gis_layer_openstreetmap", "gis_layer_google"]
 plugins.sync.site_specific = ["gis_config", "gis_apikey", "system_config"]
 plugins.sync.modules = {}
+plugins.sync.module_names = browse.MODULES
 plugins.sync.match = {"org_organisation": ["name"]}
 
 # What every record of the host's tables has beside its own fields.

@@ -12,10 +12,12 @@ db.define_table(
     Field("tags", "json", comment=T("Time zone, currency and the like")),
     record_fields,
     format="%(name)s",
+    singular=T("Place"),
+    plural=T("Places"),
 )
 
 # Lookup lists: the same at every office, so they are not exchanged.
-for layer in ("gis_layer_openstreetmap", "gis_layer_google"):
+for layer, service in (("gis_layer_openstreetmap", "OpenStreetMap"), ("gis_layer_google", "Google")):
     db.define_table(
         layer,
         named("name"),
@@ -24,6 +26,8 @@ for layer in ("gis_layer_openstreetmap", "gis_layer_google"):
         Field("enabled", "boolean", default=True),
         record_fields,
         format="%(name)s",
+        singular=T("Map layer (%s)", service),
+        plural=T("Map layers (%s)", service),
     )
 
 db.define_table(
@@ -35,6 +39,8 @@ db.define_table(
     Field("enabled", "boolean", default=True),
     record_fields,
     format="%(name)s",
+    singular=T("Map layer (WMS)"),
+    plural=T("Map layers (WMS)"),
 )
 db.define_table(
     "gis_layer_sos",
@@ -45,6 +51,8 @@ db.define_table(
     Field("enabled", "boolean", default=True),
     record_fields,
     format="%(name)s",
+    singular=T("Sensor layer (SOS)"),
+    plural=T("Sensor layers (SOS)"),
 )
 db.define_table(
     "gis_layer_shapefile",
@@ -53,6 +61,8 @@ db.define_table(
     Field("projection", "integer", default=4326, label=T("EPSG code of the projection")),
     record_fields,
     format="%(name)s",
+    singular=T("Shapefile layer"),
+    plural=T("Shapefile layers"),
 )
 
 # Settings of this office: where its map opens, and the keys it was given for map services.
@@ -65,6 +75,8 @@ db.define_table(
     linked("default_location_id", "gis_location", choose=False, label=T("Home location")),
     record_fields,
     format="%(name)s",
+    singular=T("Map setting"),
+    plural=T("Map settings"),
 )
 db.define_table(
     "gis_apikey",
@@ -72,4 +84,6 @@ db.define_table(
     Field("apikey", length=128, label=T("Key")),
     record_fields,
     format="%(name)s",
+    singular=T("Key for a map service"),
+    plural=T("Keys for map services"),
 )

@@ -21,6 +21,8 @@ def define_organisation(with_contact, **settings):
         *([contact] if with_contact else []),
         record_fields,
         format="%(name)s",
+        singular=T("Organisation"),
+        plural=T("Organisations"),
         **settings,
     )
 
@@ -43,4 +45,6 @@ db.define_table(
     Field("comments", "text"),
     record_fields,
     format="%(name)s",
+    singular=T("Office"),
+    plural=T("Offices"),
 )

@@ -12,6 +12,8 @@ db.define_table(
     Field("comments", "text"),
     record_fields,
     format="%(first_name)s %(last_name)s",
+    singular=T("Person"),
+    plural=T("People"),
 )
 db.define_table(
     "pr_group",
@@ -20,6 +22,8 @@ db.define_table(
     Field("description", "text"),
     record_fields,
     format="%(name)s",
+    singular=T("Group"),
+    plural=T("Groups"),
 )
 db.define_table(
     "pr_group_membership",
@@ -28,6 +32,8 @@ db.define_table(
     Field("group_head", "boolean", default=False, label=T("Group head")),
     Field("joined_on", "date", label=T("Joined on")),
     record_fields,
+    singular=T("Group membership"),
+    plural=T("Group memberships"),
 )
 
 if first_start_due:

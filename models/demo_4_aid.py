@@ -13,9 +13,19 @@ db.define_table(
     Field("facilities", "json"),
     record_fields,
     format="%(name)s",
+    singular=T("Shelter"),
+    plural=T("Shelters"),
 )
 
-db.define_table("hrm_skill", named("name"), Field("category", length=32), record_fields, format="%(name)s")
+db.define_table(
+    "hrm_skill",
+    named("name"),
+    Field("category", length=32),
+    record_fields,
+    format="%(name)s",
+    singular=T("Skill"),
+    plural=T("Skills"),
+)
 db.define_table(
     "hrm_staff",
     linked("person_id", "pr_person", choose=False, label=T("Person")),
@@ -27,6 +37,8 @@ db.define_table(
     Field("shift_starts_at", "time", label=T("Shift starts at")),
     Field("salary", "decimal(10,2)"),
     record_fields,
+    singular=T("Staff member"),
+    plural=T("Staff members"),
 )
 
 db.define_table(
@@ -36,6 +48,8 @@ db.define_table(
     Field("comments", "text"),
     record_fields,
     format="%(name)s",
+    singular=T("Catalogue"),
+    plural=T("Catalogues"),
 )
 db.define_table(
     "supply_item",
@@ -50,4 +64,6 @@ db.define_table(
     Field("label_image", "blob", label=T("Label"), readable=False, writable=False),
     record_fields,
     format="%(name)s",
+    singular=T("Item"),
+    plural=T("Items"),
 )

@@ -9,6 +9,8 @@ db.define_table(
     Field("comments", "text"),
     record_fields,
     format="%(name)s",
+    singular=T("Document"),
+    plural=T("Documents"),
 )
 db.define_table(
     "doc_image",
@@ -19,6 +21,8 @@ db.define_table(
     Field("taken_on", "datetime", label=T("Taken on")),
     record_fields,
     format="%(name)s",
+    singular=T("Image"),
+    plural=T("Images"),
 )
 
 # A setting of this office: not exchanged.
@@ -28,4 +32,6 @@ db.define_table(
     Field("setting", "text", label=T("Value")),
     record_fields,
     format="%(name)s",
+    singular=T("System setting"),
+    plural=T("System settings"),
 )

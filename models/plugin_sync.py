@@ -17,6 +17,7 @@ plugin_sync_options = PluginManager(
     site_specific=[],
     include=[],
     modules={},
+    module_names={},
     match={},
     duplicates="link",
     table_policies={},

@@ -9,13 +9,14 @@ LONGEST_TEXT = 60
 MODULES = {
     "gis": "Places and maps",
     "org": "Organisations",
-    "pr": "Persons",
+    "pr": "People",
     "hrm": "Staff",
     "cr": "Shelters",
     "supply": "Supplies",
     "doc": "Documents",
+    "system": "System",
 }
-LEFT_OUT = ("gis_apikey",)
+LEFT_OUT = ("gis_apikey", "system_config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,13 @@ class Page:
         return self.first + len(self.rows) - 1
 
 
-def tables_by_module(db: Any) -> dict[str, list[tuple[str, int]]]:
-    """The tables that may be browsed, each with the number of its records, under their modules' names."""
-    shown: dict[str, list[tuple[str, int]]] = {}
+def tables_by_module(db: Any) -> dict[str, list[tuple[str, str, int]]]:
+    """The tables that may be browsed, each with its name for people and how many records it has, under modules' names."""
+    shown: dict[str, list[tuple[str, str, int]]] = {}
     for name in db.tables:
         module = name.partition("_")[0]
         if module in MODULES and name not in LEFT_OUT:
-            shown.setdefault(MODULES[module], []).append((name, db(db[name]).count()))
+            shown.setdefault(MODULES[module], []).append((name, str(db[name]._plural), db(db[name]).count()))
     return shown
 
 

@@ -26,7 +26,10 @@ def _utc_now() -> datetime.datetime:
 
 
 class Export:
-    """One export: iterate over it for the bytes of the file, then ask for `report`."""
+    """One export: iterate over it for the bytes of the file, then ask for `report`.
+
+    Raises SettingsError at once, before the first byte, for what cannot be exported.
+    """
 
     def __init__(
         self,
@@ -38,9 +41,9 @@ class Export:
         instance: Any = None,
         clock: Clock = _utc_now,
     ) -> None:
-        self._db = db
         self._catalog: Catalog = read_catalog(db, settings)
         self._chosen = self._catalog.choose(tables, module)
+        self._store = open_store(db)
         self._instance = instance
         self._clock = clock
         self._rows: dict[str, int] = {}
@@ -49,8 +52,7 @@ class Export:
 
     def __iter__(self) -> Iterator[bytes]:
         started = time.monotonic()
-        store = open_store(self._db)
-        with store.snapshot() as snapshot:
+        with self._store.snapshot() as snapshot:
             for spec in self._chosen:
                 yield from self._table(snapshot, spec)
         yield self._writer.end(self._origin(), self._rows)

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from .connections import own_connection
 from .errors import Cancelled, FileIncomplete, FileProblem, SettingsError, SyncError
-from .exporter import stream_csv
+from .exporter import Export, stream_csv
 from .importer import run_import
 from .instances import Instance, utc_now
 from .loading import ImportOptions
@@ -216,6 +216,10 @@ class Download:
     tables: tuple[str, ...] | None = None
     user_id: int | None = None
     file_name: str = ""
+
+    def require(self, db: Any) -> None:
+        """Raise SettingsError for what cannot be exported; once `stream` has begun it is too late to say so."""
+        Export(db, self.tables, self.module, settings=self.settings)
 
     def stream(self, db: Any) -> Iterator[bytes]:
         """Yield the file, read through a connection of its own; when it is whole, remember that it was made."""

@@ -16,6 +16,7 @@ from plugin_sync.instances import Instance
 from plugin_sync.jobs import Download, Imports, State, find_job, keep_file, last_jobs
 from plugin_sync.schema import define_tables
 from plugin_sync.settings import Settings
+from plugin_sync.stores import registry
 
 OWN = Instance("a1b2", "a1b20000-0000-4000-8000-000000000000", "Jacmel", is_self=True)
 SETTINGS = Settings(uuid_only=True)
@@ -248,3 +249,16 @@ def test_an_abandoned_download_is_not_remembered(db):
     db.rollback()
     assert last_jobs(db, "export") == []
     assert read_catalog(db, SETTINGS).included
+
+
+@pytest.mark.parametrize("choice", [{"module": "nowhere"}, {"tables": ("auth_user",)}])
+def test_what_cannot_be_downloaded_is_refused_before_the_first_byte(db, choice):
+    with pytest.raises(SettingsError):
+        Download(SETTINGS, OWN, **choice).require(db)
+
+
+def test_a_database_without_a_store_is_named_before_the_first_byte(db, monkeypatch):
+    monkeypatch.setattr(registry, "STORES", {"other": None})
+    with pytest.raises(SettingsError) as caught:
+        Download(SETTINGS, OWN).require(db)
+    assert "sqlite" in str(caught.value)
