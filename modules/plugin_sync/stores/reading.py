@@ -65,7 +65,7 @@ def _filled(session: Session, batch: Rows, places: Sequence[tuple[int, TableSpec
         wanted = {int(i) for row in rows for i in _ids(row[place])}
         uuids = _uuids(session, target, sorted(wanted))
         for row in rows:
-            items = [uuids.get(int(i), "").replace("|", "||") for i in _ids(row[place])]
+            items = [uuids.get(int(i), "").replace("|", "||") or NULL for i in _ids(row[place])]  # an empty item reads as a bar
             row[place] = NULL if row[place] is None else f"|{'|'.join(items)}|"
     return list(rows)
 
