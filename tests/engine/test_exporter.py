@@ -39,7 +39,7 @@ ORGS = (
 )
 PEOPLE = (
     "TABLE pr_person\r\npr_person.id,pr_person.uuid,pr_person.orgs,pr_person.orgs.uuid\r\n"
-    "1,p1,|2|3|1|,|o2||o1|\r\n2,p2,||,||\r\n3,p3,<NULL>,<NULL>\r\n\r\n\r\n"
+    "1,p1,|2|3|1|,|o2|<NULL>|o1|\r\n2,p2,||,||\r\n3,p3,<NULL>,<NULL>\r\n\r\n\r\n"
 )
 
 

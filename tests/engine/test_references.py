@@ -257,6 +257,26 @@ def test_parents_without_uuid_are_found_by_id_within_the_file(new_db):
     assert take(db, give(source)).counts == Counts(same=6)
 
 
+def test_items_of_a_list_that_have_no_uuid_or_are_gone(new_db):
+    def define(db):
+        db.define_table("tag", uid(), Field("name", length=64))
+        db.define_table("t", uid(), Field("tags", "list:reference tag"))
+
+    source, db = new_db(define), new_db(define)
+    stranger(db)
+    first, nameless, gone, last = (source.tag.insert(uuid=u, name=str(u)) for u in ("a", None, "gone", "b"))
+    source.t.insert(uuid="t1", tags=[first, nameless, last])
+    source.t.insert(uuid="t2", tags=[nameless, first])
+    source.t.insert(uuid="t3", tags=[gone, last])
+    source(source.tag.id == gone).delete()
+    source.commit()
+    report = take(db, give(source), strict=False)
+    assert places(report.problems) == [("missing_parent", "t", 12, "tags")]
+    tags = {r.uuid: [db.tag(i).name for i in r.tags or []] for r in db(db.t).select()}
+    assert tags == {"stranger-t": [], "t1": ["a", "None", "b"], "t2": ["None", "a"]}
+    assert take(db, give(source), strict=False).counts == Counts(same=5, rejected=1)
+
+
 def test_references_to_accounts_do_not_travel(new_db):
     def define(db):
         db.define_table("auth_user", uid())
