@@ -140,7 +140,7 @@ def import_file():
         errors = __receive(request.post_vars)
     elif request.args:
         fault = __job().error or {}
-        errors = [("file", texts.sentence(fault.get("reason", ""), fault.get("hint", "")))] if fault else []
+        errors = [("file", texts.fault_text(fault))] if fault else []
     chosen = request.post_vars.policy or plugin_sync_options.policy
     return __page(T("Import a file"), errors, key=__new_key(), policies=list(Policy), chosen=chosen)
 
@@ -153,7 +153,7 @@ def __receive(post):
         facts = {"file_name": post.file.filename, "policy": post.policy or "", "user_id": auth.user_id}
         job_uuid = __imports().receive(post.file.file, whole=__body_is_whole(), **facts)
     except SyncError as error:
-        return [("file", texts.sentence(error.message, error.hint))]
+        return [("file", texts.fault_text(error.to_dict()))]
     __release_session()
     job = __imports().check(job_uuid)
     redirect(URL("check" if job.check else "import_file", args=job_uuid))

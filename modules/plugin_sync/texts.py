@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
@@ -46,6 +47,13 @@ def file_name(instance: str, what: str, day: datetime) -> str:
     parts = (instance, what, f"{day:%Y-%m-%d}")
     safe = (re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") or "data" for part in parts[:2])
     return "-".join((*safe, parts[2])) + ".csv"
+
+
+def fault_text(fault: Mapping[str, Any]) -> str:
+    """Return an error (SyncError.to_dict) as sentences: what happened, where, what to do."""
+    places = [f"{name} {fault[name]}" for name in ("line", "column") if fault.get(name) is not None]
+    where = f" ({', '.join(places)})" if places else ""
+    return sentence(f"{fault.get('reason', '')}{where}", fault.get("hint", ""))
 
 
 def sentence(message: str, hint: str = "") -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from plugin_sync import texts
+from plugin_sync.errors import FileFormatError
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,9 @@ def test_sentences():
 def test_cells_are_cut():
     assert texts.cell_text(None) == texts.cell_text("") == "–"
     assert texts.cell_text("x" * 300) == "x" * 200 + "…"
+
+
+def test_a_fault_says_what_happened_where_and_what_to_do():
+    error = FileFormatError("the quotes do not match", line=3, hint="Write a quote twice.")
+    assert texts.fault_text(error.to_dict()) == "The quotes do not match (line 3). Write a quote twice."
+    assert texts.fault_text(FileFormatError("the file is empty").to_dict()) == "The file is empty."

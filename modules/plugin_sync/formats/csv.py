@@ -14,16 +14,17 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..errors import FileEncodingError, FileFormatError, FileIncomplete, SyncError
 from ..records import Origin
 from .footer import Footer, footer_line, parse_footer
-from .source import ByteSource
+from .source import CHOOSE, ByteSource
 
 BATCH = 2000  # rows
 MAX_CELL = 1 << 26  # characters
 NEWLINE = re.compile(r"\r\n|\r|\n")
+QUALIFIED = re.compile(r"""["`]?(\w+)["`]?[.]["`]?\w""")  # table.column
 COPY_AGAIN = "Copy it again from where it came from; a complete file ends with a line END."
 
 csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))  # the default, 131,072, cannot read back what pyDAL writes
@@ -69,6 +70,7 @@ class CsvReader:
     _line: int = 0  # lines before _pending
     _consecutive: bool = True  # no row of _pending has a line end in a cell
     _failure: SyncError | None = None
+    _first: list[str] | None = None
 
     def __post_init__(self) -> None:
         self.source = ByteSource(self.fileobj, self.dialect.encoding)
@@ -89,6 +91,7 @@ class CsvReader:
         first = self._next_row()
         if first is None:
             raise FileFormatError("the file is empty")
+        self._first = first[0]
         if not _is_marker(first[0]) and not self._refuse_early(first):
             yield self._single_table(*first)
             self._check_footer(ended=False)
@@ -113,9 +116,7 @@ class CsvReader:
                 hint="Import the file as it was exported, or save each table as a CSV of its own.",
             )
         if len(row) != 1 or not row[0].startswith("TABLE "):
-            cut = self._at_end() and len(row) == 1 and ("END".startswith(row[0]) or "TABLE ".startswith(row[0][:6]))
-            kind = FileIncomplete if cut else FileFormatError
-            raise kind(f"a line TABLE name or END is expected, not {row[0][:60]!r}", line=line, hint=COPY_AGAIN)
+            self._refuse_row(row, line)
         name = row[0][len("TABLE ") :].strip()
         header = self._take(1)
         if not header.rows or not header.rows[0]:  # stock pyDAL writes no header when there are no rows
@@ -124,15 +125,23 @@ class CsvReader:
         _refuse_other_delimiter(cells, header.lines[0], self.dialect)
         return Section(name, cells, header.lines[0], self._batches(len(cells)))
 
+    def _refuse_row(self, row: list[str], line: int) -> NoReturn:
+        """Say why a row cannot be where a table or END should begin."""
+        if self._at_end() and len(row) == 1 and ("END".startswith(row[0]) or "TABLE ".startswith(row[0][:6])):
+            raise FileIncomplete(f"the file is incomplete: it ends with {row[0][:60]!r}", line=line, hint=COPY_AGAIN)
+        if self._first is row:
+            raise FileFormatError(f"this is no exported file: it begins with {row[0][:60]!r}", line=line, hint=CHOOSE)
+        raise FileFormatError(f"a line TABLE name or END is expected, not {row[0][:60]!r}", line=line, hint=COPY_AGAIN)
+
     def _single_table(self, header: list[str], line: int) -> Section:
         _refuse_other_delimiter(tuple(header), line, self.dialect)
-        tables = {cell.split(".", 1)[0] for cell in header if "." in cell}
+        tables = {match[1] for match in map(QUALIFIED.match, map(str.strip, header)) if match}
         name = self.dialect.table or (tables.pop() if len(tables) == 1 else None)
         if name is None:
             raise FileFormatError(
                 "the file begins neither with a line TABLE name nor with a header table.column,...",
                 line=line,
-                hint="Choose a file that was exported here or by web2py.",
+                hint=CHOOSE,
             )
         return Section(name, tuple(header), line, self._batches(len(header), single=True))
 
@@ -230,7 +239,7 @@ class CsvReader:
         """Return whether the first row can only be the start of a damaged table file."""
         row, line = first
         if "\0" in "".join(row):
-            raise FileFormatError("the file is not a CSV", line=line, hint="Choose the .csv file that was exported.")
+            raise FileFormatError("the file is not a CSV", line=line, hint=CHOOSE)
         return len(row) == 1 and self._at_end()
 
     def _check_footer(self, ended: bool) -> None:

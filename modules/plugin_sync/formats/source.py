@@ -12,11 +12,27 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from ..errors import FileEncodingError
+from ..errors import FileEncodingError, FileFormatError
 
 CHUNK = 1 << 18
 FOOTER_MARK = b"SYNC "
 MAX_FOOTER = 1 << 16  # bytes
+START = 64  # bytes in which a file of another kind is known
+CHOOSE = "Choose the .csv file that was exported, here or at another office."
+SAVE_AS_CSV = "Choose the .csv file itself, or save this one as 'CSV UTF-8'."
+SIGNATURES: tuple[tuple[bytes, str, str], ...] = (  # how files of other kinds begin
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet (XLSX, ODS)", SAVE_AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "an old Office document, such as XLS", SAVE_AS_CSV),
+    (b"\x1f\x8b", "compressed (gzip)", "Unpack it first."),
+    (b"\x89PNG", "an image", CHOOSE),
+    (b"\xff\xd8\xff", "an image", CHOOSE),
+    (b"GIF8", "an image", CHOOSE),
+    (b"%PDF", "a PDF document", CHOOSE),
+    (b"SQLite format 3", "a database", CHOOSE),
+    (b"<?xml", "XML", CHOOSE),
+    (b"<!doctype", "a web page", CHOOSE),
+    (b"<html", "a web page", CHOOSE),
+)
 
 
 class ByteSource(io.BufferedIOBase):
@@ -76,17 +92,24 @@ class ByteSource(io.BufferedIOBase):
     def lines(self) -> io.TextIOWrapper:
         """Return the decoded lines, their ends untouched; a byte order mark is dropped."""
         start = self._next(CHUNK)
-        while 0 < len(start) < 4 and (more := self._next(CHUNK)):
+        while 0 < len(start) < START and (more := self._next(CHUNK)):
             start += more
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise FileEncodingError(
-                "the file is in UTF-16", hint="Save it as 'CSV UTF-8', not as 'Unicode text', and import that."
-            )
-        self._ahead = [start]
         encoding = "utf-8-sig" if self.encoding.lower().replace("-", "").replace("_", "") == "utf8" else self.encoding
+        _refuse_other_kinds(start[:START], encoding)
+        self._ahead = [start]
         text = io.TextIOWrapper(cast(io.BufferedReader, self), encoding=encoding, newline="")
         text._CHUNK_SIZE = CHUNK  # type: ignore[attr-defined]  # default 8 KiB costs a tenth of the reading time
         return text
+
+
+def _refuse_other_kinds(start: bytes, encoding: str) -> None:
+    """Name a file that is no CSV by how it begins."""
+    if encoding == "utf-8-sig" and start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FileEncodingError("the file is in UTF-16", hint="Save it as 'CSV UTF-8', not as 'Unicode text', and import that.")
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for signature, kind, hint in SIGNATURES:
+        if start.startswith(signature) or text.startswith(signature):
+            raise FileFormatError(f"the file is {kind}, not a CSV", hint=hint)
 
 
 def _reader(fileobj: Any, encoding: str) -> tuple[str, Callable[[int], bytes]]:
