@@ -6,7 +6,6 @@ The first half of an import. Nothing here reads or writes the host's tables.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,7 @@ from .values import NULL, Fault, Limits, Stored, decode_column
 Progress = Callable[[str, int], None]
 Transform = Callable[[dict[str, str]], dict[str, str]]
 COMPANION = ".uuid"
-BLANK = re.compile(r"\s")
+BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +209,7 @@ class Loader:
             else self._absent(staged, plan, i, columns, lines, bad)
             for i, at in enumerate(plan.fields)
         ]
-        self._note_by_src(staged, plan, values, references)
+        self._note_references(staged, plan, values, references)
         numbers = range(number + 1, number + len(rows) + 1)
         nothing = (None,) * len(rows)
         loaded = zip(
@@ -316,17 +315,23 @@ class Loader:
             return list(map(int, cells))
         return [int(c) if c.isascii() and c.isdecimal() and len(c) < 19 else None for c in cells]
 
-    def _note_by_src(
+    def _note_references(
         self,
         staged: Staged,
         plan: _Plan,
         values: Sequence[Sequence[Stored]],
         references: Mapping[int, Sequence[str | None]],
     ) -> None:
-        """Remember which reference columns have rows with an id and no uuid: only these need the file's ids."""
+        """Remember which reference columns have rows with an id and no uuid (only these need the file's ids), and count
+        the rows that point somewhere (when as many are found, none is missing).
+        """
         for position, spec in staged.references:
+            if spec.is_list_reference:
+                continue
             keys = references.get(position)
-            if spec.is_list_reference or plan.fields[position] < 0 or spec.name in staged.by_src:
+            pointing = values[position] if keys is None else keys
+            staged.pointing[position] = staged.pointing.get(position, 0) + len(pointing) - pointing.count(None)
+            if plan.fields[position] < 0 or spec.name in staged.by_src:
                 continue
             rows = zip(values[position], keys, strict=True) if keys is not None and None in keys else ()
             if keys is None or any(value is not None and key is None for value, key in rows):
@@ -393,7 +398,7 @@ def _altered(transform: Transform, names: list[str], row: list[str]) -> Any:
 def _stripped(cells: Sequence[Any]) -> list[str | None]:
     """Return uuids without blanks around them; None for blank ones."""
     joined = "".join(filter(None, cells))
-    if "" not in cells and joined.isascii() and not BLANK.search(joined):
+    if "" not in cells and joined.isascii() and not any(map(joined.__contains__, BLANKS)):
         return list(cells)
     return [c.strip() or None if c else None for c in cells]
 
@@ -401,7 +406,7 @@ def _stripped(cells: Sequence[Any]) -> list[str | None]:
 def _items(value: Stored, keys: str | None) -> Iterator[tuple[int | None, str | None]]:
     """Yield (id, folded uuid) of the items of a list:reference cell; the companion's items stand in the same order."""
     ids = [int(x) for x in str(value or "").split("|") if x]
-    names = [fold(k) for k in _bar_items(keys)] if keys and keys != NULL else []
+    names = ["" if k == NULL else fold(k) for k in _bar_items(keys)] if keys and keys != NULL else []
     for i in range(max(len(ids), len(names))):
         yield (ids[i] if i < len(ids) else None), (names[i] or None if i < len(names) else None)
 

@@ -128,7 +128,10 @@ def drop(work: Work, staged: Staged) -> None:
 
 def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
     """Yield rows that point to a record that is neither here nor in the file, each with its problem."""
+    found = _found(work, staged)
     for position, field in staged.references:
+        if field.is_reference and field.name not in staged.by_src and found[position] == staged.pointing.get(position, 0):
+            continue
         rows = _missing_items(work, staged, position) if field.is_list_reference else _missing_one(work, staged, position, field)
         for number, line, key, src in rows:
             shown = key if key is not None else f"id {src}"
@@ -144,6 +147,15 @@ def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
                     f"Import {field.target} first, then this file again.",
                 ),
             )
+
+
+def _found(work: Work, staged: Staged) -> dict[int, int]:
+    """Return how many rows of each reference column were resolved, in one pass."""
+    positions = [p for p, f in staged.references if f.is_reference]
+    if not positions:
+        return {}
+    [counts] = work.session.rows(f"SELECT {', '.join(f'count(r{p})' for p in positions)} FROM {staged.r}")
+    return dict(zip(positions, counts, strict=True))
 
 
 def _missing_one(work: Work, staged: Staged, position: int, field: FieldSpec) -> list[tuple[int, int, str | None, int]]:

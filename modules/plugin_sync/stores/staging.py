@@ -32,6 +32,7 @@ class Staged:
     companions: frozenset[str] = frozenset()  # reference columns whose uuid the file gives
     has_src: bool = False  # the file gives ids
     rows: int = 0
+    pointing: dict[int, int] = dataclasses.field(default_factory=dict)  # rows that point somewhere, by reference column
     keyless: int = 0  # rows without uuid
     folded: bool = True  # whether all uuids are in lower case
     by_src: set[str] = dataclasses.field(default_factory=set)  # reference columns with a row that has an id and no uuid

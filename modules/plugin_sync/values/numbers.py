@@ -10,8 +10,9 @@ from decimal import Context, Decimal, InvalidOperation
 from ..records import FieldSpec
 from .codec import NULL, Codec, Fault, Limits, Stored, nulls_as_empty, shown
 
-INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*\Z")
-DOUBLE = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\Z")
+SPACE = r"[^\S\x1c-\x1f]*"  # what int() and float() strip
+INTEGER = re.compile(rf"{SPACE}[+-]?[0-9]+{SPACE}\Z")
+DOUBLE = re.compile(rf"{SPACE}[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?{SPACE}\Z")
 UNUSUAL_NUMBER = re.compile(r"[^0-9eE+.\-]")
 SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\Z")
 EXACT = Context(prec=1100)  # decimal columns have up to 1,000 digits; Python's own context rounds at 28
@@ -46,7 +47,7 @@ def _integer_column(cells: Sequence[str], field: FieldSpec, limits: Limits) -> l
     if max(map(len, filled), default=0) > _bits(field, limits) // 32 * 9:  # 9 digits always fit 32 bits, 18 fit 64
         return None
     try:
-        return [int(c) if c else None for c in filled]
+        return [int(c) if c else None for c in filled] if "" in filled else list(map(int, filled))
     except ValueError:
         return None
 
@@ -68,7 +69,7 @@ def _double_column(cells: Sequence[str], field: FieldSpec, limits: Limits) -> li
     if UNUSUAL_NUMBER.search("".join(filled)):
         return None
     try:
-        numbers: list[Stored] = [float(c) if c else None for c in filled]
+        numbers: list[Stored] = [float(c) if c else None for c in filled] if "" in filled else list(map(float, filled))
     except ValueError:
         return None
     return None if math.inf in numbers or -math.inf in numbers else numbers
@@ -106,7 +107,7 @@ def _decimal_column(cells: Sequence[str], field: FieldSpec, limits: Limits) -> l
     if width <= scale or not all(map(shape.match, filled)):
         return None
     if limits.decimal_as_double:
-        return [float(c) if c else None for c in filled]
+        return [float(c) if c else None for c in filled] if "" in filled else list(map(float, filled))
     return [format(Decimal(c), "f") if c else None for c in filled]
 
 
