@@ -20,7 +20,6 @@ NOT_EXCHANGED = {
 }
 LISTS = {("hrm_staff", "skills"): "hrm_skill"}
 UPLOADS = {"file", "image", "shapefile"}
-WITH_UPLOADS = {"doc_document", "doc_image", "gis_layer_shapefile"}
 OUTCOMES = ("new", "changed", "same", "older", "conflict", "rejected")
 
 
