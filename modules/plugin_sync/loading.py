@@ -17,6 +17,7 @@ from .identity import fold
 from .objects import to_object
 from .records import Identity, Problem, TableSpec
 from .settings import Settings
+from .stores.session import as_columns
 from .stores.staging import Staged, Work, create, load_columns
 from .values import NULL, Fault, Limits, Stored, decode_column
 
@@ -212,17 +213,18 @@ class Loader:
         self._note_references(staged, plan, values, references)
         numbers = range(number + 1, number + len(rows) + 1)
         nothing = (None,) * len(rows)
-        loaded = zip(
+        loaded: list[Sequence[Any]] = [
             numbers,
             lines,
             self._ids(columns[plan.src]) if plan.src is not None else nothing,
             *self._keys(staged, values, len(rows)),
             *values,
             *(references.get(i, nothing) for i, f in staged.references if f.is_reference),
-            strict=True,
-        )
-        good = (row for i, row in enumerate(loaded) if i not in bad) if bad else loaded
-        self.work.session.load(staged.s, load_columns(staged), good)
+        ]
+        if bad:
+            good = [i not in bad for i in range(len(rows))]
+            loaded = [list(itertools.compress(column, good)) for column in loaded]
+        self.work.session.load(staged.s, load_columns(staged), loaded)
         self._stage_items(staged, plan, columns, values, numbers, bad)
         staged.rows += len(rows) - len(bad)
 
@@ -358,7 +360,7 @@ class Loader:
             ]
             if any(key is None for _, _, _, key in rows):
                 staged.by_src.add(spec.name)
-            self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), rows)
+            self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), as_columns(rows, 4))
 
 
 def _short(cell: str, spec: TableSpec) -> str:

@@ -16,7 +16,7 @@ from ..errors import FileEncodingError, FileFormatError
 
 CHUNK = 1 << 18
 FOOTER_MARK = b"SYNC "
-MAX_FOOTER = 1 << 16  # bytes
+MAX_FOOTER = 1 << 20  # bytes
 START = 64  # bytes in which a file of another kind is known
 CHOOSE = "Choose the .csv file that was exported, here or at another office."
 SAVE_AS_CSV = "Choose the .csv file itself, or save this one as 'CSV UTF-8'."

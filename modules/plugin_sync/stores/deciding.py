@@ -26,7 +26,7 @@ def compared(staged: Staged) -> list[int]:
 def decide_all(work: Work, staged: Staged) -> None:
     """Make the table of rows that are here and differ, each with its outcome."""
     session, spec = work.session, staged.spec
-    session.run(f"CREATE TEMPORARY TABLE {staged.o} (n INTEGER PRIMARY KEY, id BIGINT, o INTEGER)")
+    session.run(f"CREATE TEMPORARY TABLE {staged.o} (n INTEGER PRIMARY KEY, id {session.dialect.id_type}, o INTEGER)")
     staged.decided = True
     positions = compared(staged)
     if not positions:
@@ -36,13 +36,14 @@ def decide_all(work: Work, staged: Staged) -> None:
         f"INSERT INTO {staged.o} SELECT m.n, m.id, {_outcome(work, staged)} FROM {staged.joined} "
         f"JOIN {spec.sql_name} t ON {staged.on_local} WHERE m.fresh = 0 AND m.how < {TO_ASK} AND NOT ({same})"
     )
+    session.analyze(staged.o, ("n", "id", "o"))
 
 
 def _same(work: Work, staged: Staged, position: int) -> str:
     """SQL condition that a column is as it is here. A file's name only counts where there is none: see `written_value`."""
     field = staged.fields[position]
     ours = f"t.{field.column}"
-    equal = work.session.dialect.equal(staged.value(position), ours)
+    equal = work.session.dialect.equal(staged.value(position), ours, field.type)
     return f"({equal} OR NOT ({is_blank(ours, 'upload')}))" if field.type == "upload" else equal
 
 

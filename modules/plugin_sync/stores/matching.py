@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..records import FieldSpec, Identity, Problem
 from ..settings import Duplicates
+from .session import as_columns
 from .staging import ALIASES, Staged, Work, resolved, uuid_column
 
 BY_KEY, BY_ALIAS, BY_MATCH_KEY, TO_ASK = 0, 1, 2, 3  # how a row was matched
@@ -46,8 +47,8 @@ def _refuse_repeated(work: Work, staged: Staged, by: str, what: str, column: str
 def match_keys(work: Work, staged: Staged) -> None:
     """Make the table of local ids and fill it with the rows that are here by uuid, alias or primary key."""
     session, spec = work.session, staged.spec
-    key = session.dialect.key_type
-    session.run(f"CREATE TEMPORARY TABLE {staged.m} (n INTEGER PRIMARY KEY, id BIGINT, fresh INTEGER, how INTEGER, k {key})")
+    columns = f"id {session.dialect.id_type}, fresh INTEGER, how INTEGER, k {session.dialect.key_type}"
+    session.run(f"CREATE TEMPORARY TABLE {staged.m} (n INTEGER PRIMARY KEY, {columns})")
     if spec.identity is Identity.CONTENT or not session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1"):
         return
     if spec.identity is Identity.PRIMARY_KEY:
@@ -101,9 +102,10 @@ def _match_aliases(work: Work, staged: Staged) -> None:
         (spec.name,),
     )
     if found > 0:
-        twice = work.session.rows(f"SELECT id FROM {staged.m} GROUP BY id HAVING count(*) > 1")
-        ask = f"UPDATE {staged.m} SET how = {TO_ASK} WHERE how = {BY_ALIAS} AND id = {mark}"
-        work.session.many(ask, twice)
+        twice = f"SELECT id FROM {staged.m} GROUP BY id HAVING count(*) > 1"
+        work.session.run(f"CREATE TEMPORARY TABLE ps_twice AS {twice}")
+        work.session.run(f"UPDATE {staged.m} SET how = {TO_ASK} WHERE how = {BY_ALIAS} AND id IN (SELECT id FROM ps_twice)")
+        work.session.run("DROP TABLE ps_twice")
 
 
 # ---- duplicates with different uuids
@@ -130,8 +132,7 @@ def match_duplicates(work: Work, staged: Staged) -> None:
         certain = work.duplicates is Duplicates.LINK and hits == 1 and ident not in taken
         taken.add(ident)
         rows.append((number, ident, BY_MATCH_KEY, key) if certain else (number, None, TO_ASK, key))
-    mark = work.session.dialect.mark
-    work.session.many(f"INSERT INTO {staged.m} (n, id, fresh, how, k) VALUES ({mark}, {mark}, 0, {mark}, {mark})", rows)
+    work.session.load(staged.m, ("n", "id", "fresh", "how", "k"), as_columns([(n, i, 0, h, k) for n, i, h, k in rows], 5))
 
 
 def _local_keys(work: Work, staged: Staged, positions: list[int]) -> str:
@@ -218,7 +219,7 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     [(count,)] = [(staged.rows,)] if every else session.rows(f"SELECT count(*) FROM {staged.s} s WHERE {where}")
     if count == 0:
         return 0
-    first = session.next_id(staged.spec, count) if staged.spec.id_column is not None else 1
+    first = session.next_id(staged.spec) if staged.spec.id_column is not None else 1
     first = max(first, staged.next_id)  # what was given in an earlier round is not in the database yet
     staged.first_id = first if staged.first_id is None else staged.first_id
     staged.next_id, staged.rounds = first + count, staged.rounds + 1
@@ -235,3 +236,4 @@ def index(work: Work, staged: Staged, by_src: bool) -> None:
     work.session.run(f"CREATE INDEX {staged.m}_k ON {staged.m} (k, id)")
     if by_src:
         work.session.run(f"CREATE INDEX {staged.s}_src ON {staged.s} (src)")
+    work.session.analyze(staged.m, ("n", "id", "fresh", "k"))

@@ -10,10 +10,12 @@ from typing import Any
 
 from ..records import FieldSpec, TableSpec
 from ..values import NULL
-from .staging import Session, uuid_column
+from .session import Session
+from .staging import uuid_column
 
 Rows = list[Sequence[Any]]
 ToText = Callable[[FieldSpec, str], str]
+ListToUuids = Callable[[str, TableSpec], str]
 LOOKUP = 500  # ids a statement
 
 
@@ -34,14 +36,18 @@ def companions(spec: TableSpec, specs: Mapping[str, TableSpec]) -> list[FieldSpe
     return [f for f in spec.references if f.target and specs[f.target].uuid_name]
 
 
-def query(spec: TableSpec, specs: Mapping[str, TableSpec], to_text: ToText) -> str:
-    """Return the SELECT whose rows are the cells of a table; list:reference companions are left NULL for `with_lists`."""
+def query(spec: TableSpec, specs: Mapping[str, TableSpec], to_text: ToText, uuids_of_list: ListToUuids | None = None) -> str:
+    """Return the SELECT whose rows are the cells of a table.
+
+    Without `uuids_of_list` the companions of list:references hold their ids, for `with_lists`.
+    """
     columns = [f"t.{spec.id_column}"] if spec.id_column else []
     columns += [to_text(f, f"t.{f.column}") for f in ordered(spec)]
     joins = []
     for number, field in enumerate(companions(spec, specs)):
         if field.is_list_reference:
-            columns.append(f"t.{field.column}")
+            ids = f"t.{field.column}"
+            columns.append(uuids_of_list(ids, specs[field.target or ""]) if uuids_of_list else ids)
             continue
         target = specs[field.target or ""]
         joins.append(f"LEFT JOIN {target.sql_name} p{number} ON p{number}.{target.id_column} = t.{field.column}")

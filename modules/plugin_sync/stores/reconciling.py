@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 
 from ..records import FieldSpec, Identity, Problem
 from . import deciding, matching, references
-from .staging import Staged, Work
+from .session import as_columns
+from .staging import Staged, Work, joined_columns
 
 
 def reconcile(work: Work) -> None:
     """Decide on every staged row; afterwards `staged.m`, `.r` and `.o` say what to write. Problems are in `work`."""
     for staged in work.staged:
+        work.session.analyze(staged.s, joined_columns(staged))
         matching.match_keys(work, staged)
     for staged in work.staged:
         matching.match_duplicates(work, staged)
@@ -81,10 +83,10 @@ def reject_with_children(work: Work, found: Iterable[tuple[Staged, list[tuple[in
 
 def _forget(work: Work, staged: Staged, problems: list[tuple[int, Problem]]) -> set[str]:
     """Take rejected rows out, and unset what was resolved to the records they would have made."""
-    session, mark = work.session, work.session.dialect.mark
-    gone = f"ps_g{staged.index}"
-    session.run(f"CREATE TEMPORARY TABLE {gone} (id BIGINT)")
-    session.many(f"INSERT INTO {gone} SELECT id FROM {staged.m} WHERE fresh = 1 AND n = {mark}", [(n,) for n, _ in problems])
+    session, gone = work.session, f"ps_g{staged.index}"
+    session.run(f"CREATE TEMPORARY TABLE {gone} (id {session.dialect.id_type})")
+    with work.listed(as_columns([(n,) for n in sorted({n for n, _ in problems})], 1), ("n INTEGER PRIMARY KEY",)) as numbers:
+        session.run(f"INSERT INTO {gone} SELECT id FROM {staged.m} WHERE fresh = 1 AND n IN (SELECT n FROM {numbers})")
     for child in work.staged:
         for position, field in child.references:
             if field.target == staged.spec.name:

@@ -84,8 +84,8 @@ def resolve(work: Work, staged: Staged) -> None:
     """
     if not staged.references:
         return
-    session, types = work.session, work.session.dialect.staged_types
-    columns = ", ".join(f"r{p} {types['list:reference' if f.is_list_reference else 'reference']}" for p, f in staged.references)
+    session, dialect = work.session, work.session.dialect
+    columns = ", ".join(f"r{p} {dialect.list_type if f.is_list_reference else dialect.id_type}" for p, f in staged.references)
     session.run(f"CREATE TEMPORARY TABLE {staged.r} (n INTEGER PRIMARY KEY, {columns})")
     values, joins, later = [], [], []
     for position, field in staged.references:
@@ -94,6 +94,7 @@ def resolve(work: Work, staged: Staged) -> None:
         joins += [found[0].joins] if found else []
         later += [(position, way) for way in found[1:]]
     session.run(f"INSERT INTO {staged.r} SELECT s.n, {', '.join(values)} FROM {staged.s} s {' '.join(joins)}")
+    session.analyze(staged.r, ("n",))
     for position, way in later:
         row = f"FROM {staged.s} s WHERE s.n = {staged.r}.n"
         session.run(
@@ -111,7 +112,7 @@ def _resolve_list(work: Work, staged: Staged, position: int) -> None:
     for way in ways(work, staged, position, f"{items}.k", f"{items}.src"):
         session.run(f"UPDATE {items} SET id = {way.subquery} WHERE id IS NULL AND {way.open}")
     joined = dialect.concat_items.format(id="x.id", pos="x.pos")
-    session.run(f"CREATE TEMPORARY TABLE {items}j (n INTEGER PRIMARY KEY, v {dialect.staged_types['text']})")
+    session.run(f"CREATE TEMPORARY TABLE {items}j (n INTEGER PRIMARY KEY, v {dialect.list_type})")
     session.run(f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {items} ORDER BY n, pos) x GROUP BY x.n")
     session.run(dialect.update_from.format(table=staged.r, sets=f"r{position} = j.v", source=f"{items}j j", on="j.n = t.n"))
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SettingsError
+from .postgres import PostgresStore
 from .sqlite import SqliteStore
 
-STORES: dict[str, Callable[[Any], Any]] = {"sqlite": SqliteStore}
+STORES: dict[str, Callable[[Any], Any]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
 
 
 def open_store(db: Any) -> Any:

@@ -6,7 +6,7 @@ One savepoint inside the caller's transaction; neither commits nor rolls back wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,23 +14,25 @@ from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import NULL, Limits
 from . import reading
-from .staging import Dialect, Params
+from .session import Dialect, Params
 
 SAVEPOINT = "plugin_sync"
 BATCH = 1000  # rows read at once
 LOCK_WAIT_MS = 60_000
 CACHE_KIB = 16_000  # page cache of each of database and staging while importing; the default is 2,000
 
+STAGED_TYPES = {
+    **dict.fromkeys(("integer", "bigint", "reference"), "INTEGER"),
+    **dict.fromkeys(("float", "double", "decimal"), "REAL"),
+}
+
 DIALECT = Dialect(
     mark="?",
     same="{a} IS {b}",
-    staged_types={
-        **dict.fromkeys(("integer", "bigint", "reference"), "INTEGER"),
-        **dict.fromkeys(("float", "double", "decimal"), "REAL"),
-        **dict.fromkeys(("string", "text", "upload", "boolean", "date", "time", "datetime", "blob", "json", "jsonb"), "TEXT"),
-        **dict.fromkeys(("list:string", "list:integer", "list:reference"), "TEXT"),
-    },
+    text="{a}",
     key_type="TEXT",
+    id_type="INTEGER",
+    list_type="TEXT",
     limits=Limits(integer_bits=64, lengths=False, infinity=True, nan=False, nul=True, decimal_as_double=True),
     max_modified="CASE WHEN {a} IS NULL OR {b} > {a} THEN {b} ELSE {a} END",
     update_from="UPDATE {table} AS t SET {sets} FROM {source} WHERE {on}",
@@ -66,15 +68,18 @@ class SqliteSession:
             while batch := cursor.fetchmany(BATCH):
                 yield list(batch)
 
-    def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Execute a statement for each of `rows`."""
-        with _translated():
-            self.connection.executemany(sql, rows)
-
-    def load(self, table: str, columns: Sequence[str], rows: Iterable[Params]) -> None:
-        """Put rows into a staging table."""
+    def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+        """Put rows, given column by column, into a temporary table."""
         marks = ",".join("?" * len(columns))
-        self.many(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", rows)
+        with _translated():
+            self.connection.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", zip(*values, strict=True))
+
+    def analyze(self, table: str, columns: Sequence[str]) -> None:
+        """SQLite plans the merge well without statistics."""
+
+    def staged_type(self, spec: TableSpec, field: FieldSpec) -> str:
+        """Return the column affinity that keeps a stored value as it is."""
+        return STAGED_TYPES.get(field.type, "TEXT")
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique index of a table, its id left out."""
@@ -86,14 +91,17 @@ class SqliteSession:
             self._unique[spec.name] = [key for key in quoted if all(key)]
         return self._unique[spec.name]
 
-    def next_id(self, spec: TableSpec, count: int) -> int:
-        """Return the first of `count` ids above every id that was ever given in the table."""
+    def next_id(self, spec: TableSpec) -> int:
+        """Return an id above every one that was ever given in the table."""
         [(highest,)] = self.rows(f"SELECT COALESCE(max({spec.id_column}), 0) FROM {spec.sql_name}")
         if self.rows("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
             name = spec.sql_name.strip('"')
             given = self.rows("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,))
             highest = max([highest] + [seq for (seq,) in given if seq is not None])
         return int(highest) + 1
+
+    def used_ids(self, spec: TableSpec, last: int) -> None:
+        """SQLite notes explicit ids itself."""
 
 
 def _quoted(spec: TableSpec, column: str | None) -> str:
@@ -187,10 +195,10 @@ class SqliteSnapshot:
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
 
-    def read(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> tuple[list[str], Iterator[reading.Rows]]:
-        """Return the header of a table and its rows in batches."""
+    def read(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> Iterator[reading.Rows]:
+        """Yield the rows of a table as cells, in batches."""
         batches = self._session.stream(reading.query(spec, specs, to_text))
-        return reading.header_of(spec, specs), reading.with_lists(self._session, spec, specs, batches)
+        return reading.with_lists(self._session, spec, specs, batches)
 
 
 def to_text(field: FieldSpec, column: str) -> str:

@@ -10,14 +10,15 @@ Items of list:reference columns wait in `ps_lI_J` (n, pos, src, k). Beside them 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from ..policies import Policy
 from ..records import FieldSpec, Identity, Problem, Problems, TableSpec
 from ..settings import Duplicates
-from ..values import Limits, Stored
+from ..values import Stored
+from .session import Session, as_columns
 
 ALIASES = "plugin_sync_alias"
 
@@ -107,62 +108,6 @@ class Staged:
         return tuple(i for i, f in enumerate(self.fields) if f.name in self.spec.primary_key)
 
 
-Params = Sequence[Any]
-
-
-class Session(Protocol):
-    """What the set-based merge needs of a database: one connection inside one transaction, and its SQL dialect."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """Where SQL differs on this database."""
-
-    def run(self, sql: str, params: Params = ()) -> int:
-        """Execute a statement; return the rows it touched."""
-
-    def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
-        """Execute a query; return all its rows."""
-
-    def stream(self, sql: str, params: Params = ()) -> Iterable[list[Sequence[Any]]]:
-        """Execute a query; yield its rows in batches, with memory for one of them."""
-
-    def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Execute a statement for each of `rows`."""
-
-    def load(self, table: str, columns: Sequence[str], rows: Iterable[Params]) -> None:
-        """Put rows into a staging table, the fastest way that the database has."""
-
-    def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
-        """Return the SQL-ready columns of each unique constraint of a table, its id left out."""
-
-    def next_id(self, spec: TableSpec, count: int) -> int:
-        """Return the first of `count` ids that no other record has or gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Where SQL differs: each entry is a template or a name."""
-
-    mark: str  # placeholder of a bound value
-    same: str  # null-safe equality of {a} and {b}
-    staged_types: dict[str, str]  # pyDAL type -> type in staging tables
-    key_type: str
-    limits: Limits
-    max_modified: str  # the later of {a} and {b}, either may be NULL
-    update_from: str  # {table} {sets} {source} {on}
-    concat_items: str  # bar-joins {id} in the order of {pos} over groups
-    self_references_at_once: bool  # one INSERT may bring rows that point to each other
-    content: str  # text that is equal for equal values {a}, NULL included
-
-    def equal(self, a: str, b: str) -> str:
-        """SQL for a = b, where NULL equals NULL."""
-        return self.same.format(a=a, b=b)
-
-    def content_key(self, values: Sequence[str]) -> str:
-        """SQL for one text that is equal exactly for rows of equal values."""
-        return "||','||".join(self.content.format(a=v) for v in values) or "''"
-
-
 @dataclass
 class Work:
     """One import while it is merged: the session, what is staged, and the rules."""
@@ -190,11 +135,21 @@ class Work:
         for number, problem in found:
             self.problems.add(problem)
             numbers.add(number)
-        marks = [(n,) for n in sorted(numbers)]
-        for table in (staged.s, *tables) if marks else ():
-            self.session.many(f"DELETE FROM {table} WHERE n = {self.session.dialect.mark}", marks)
-        staged.rows -= len(marks)
-        return len(marks)
+        if numbers:
+            with self.listed(as_columns([(n,) for n in sorted(numbers)], 1), ("n INTEGER PRIMARY KEY",)) as gone:
+                for table in (staged.s, *tables):
+                    self.session.run(f"DELETE FROM {table} WHERE n IN (SELECT n FROM {gone})")
+        staged.rows -= len(numbers)
+        return len(numbers)
+
+    @contextmanager
+    def listed(self, values: Sequence[Sequence[Stored]], columns: Sequence[str]) -> Iterator[str]:
+        """Give the name of a temporary table of these values, `columns` with their types; it is dropped afterwards."""
+        name = "ps_list"
+        self.session.run(f"CREATE TEMPORARY TABLE {name} ({', '.join(columns)})")
+        self.session.load(name, [c.split(" ", 1)[0] for c in columns], values)
+        yield name
+        self.session.run(f"DROP TABLE {name}")
 
     def are_folded(self, spec: TableSpec) -> bool:
         """Whether every uuid of a local table is in lower case, so that an index can find it."""
@@ -241,18 +196,25 @@ def uuid_column(spec: TableSpec) -> str:
 
 def create(session: Session, staged: Staged) -> None:
     """Create the staging tables of one table of the file."""
-    types, key = session.dialect.staged_types, session.dialect.key_type
-    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", "src BIGINT"]
+    key, ident = session.dialect.key_type, session.dialect.id_type
+    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", f"src {ident}"]
     columns += [f"k {key}"] if staged.spec.identity is Identity.PRIMARY_KEY else []
-    columns += [f"v{i} {types[f.type]}" for i, f in enumerate(staged.fields)]
+    columns += [f"v{i} {session.staged_type(staged.spec, f)}" for i, f in enumerate(staged.fields)]
     columns += [f"r{i} {key}" for i, f in staged.references if f.is_reference]
     session.run(f"CREATE TEMPORARY TABLE {staged.s} ({', '.join(columns)})")
     for position, spec in staged.references:
         if spec.is_list_reference:
             session.run(
                 f"CREATE TEMPORARY TABLE {staged.items(position)} "
-                f"(n INTEGER NOT NULL, pos INTEGER NOT NULL, src BIGINT, k {key}, id BIGINT)"
+                f"(n INTEGER NOT NULL, pos INTEGER NOT NULL, src {ident}, k {key}, id {ident})"
             )
+
+
+def joined_columns(staged: Staged) -> list[str]:
+    """Return the columns of the staging table by which the merge joins."""
+    position = staged.position(staged.spec.uuid_name or "")
+    columns = ["n", *([f"v{position}"] if position is not None else [])]
+    return columns + [f"r{i}" for i, f in staged.references if f.is_reference]
 
 
 def load_columns(staged: Staged) -> list[str]:

@@ -13,6 +13,7 @@ from ..records import FieldSpec, Identity, TableSpec
 from ..values import Stored
 from .deciding import CHANGED, compared, is_blank
 from .matching import BY_MATCH_KEY
+from .session import as_columns
 from .staging import ALIASES, Staged, Work, uuid_column
 
 
@@ -24,10 +25,13 @@ def give_uuids(work: Work, staged: Staged, new_uuid: Callable[[], str]) -> int:
     rows = work.session.rows(
         f"SELECT s.n FROM {staged.m} m JOIN {staged.s} s ON s.n = m.n WHERE m.fresh = 1 AND m.k IS NULL ORDER BY s.n"
     )
-    mark = work.session.dialect.mark
-    work.session.many(
-        f"UPDATE {staged.s} SET v{position} = {mark} WHERE n = {mark}", [(new_uuid(), number) for (number,) in rows]
-    )
+    values = as_columns([(number, new_uuid()) for (number,) in rows], 2)
+    with work.listed(values, ("n INTEGER PRIMARY KEY", f"v {work.session.dialect.key_type}")) as given:
+        work.session.run(
+            work.session.dialect.update_from.format(
+                table=staged.s, sets=f"v{position} = g.v", source=f"{given} g", on="g.n = t.n"
+            )
+        )
     return len(rows)
 
 
@@ -50,11 +54,14 @@ def insert_new(work: Work, staged: Staged) -> int:
             columns.append(field.column)
             values.append(mark)
             params.append(value)
-    return work.session.run(
+    inserted = work.session.run(
         f"INSERT INTO {spec.sql_name} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {staged.joined} "
         f"WHERE m.fresh = 1 ORDER BY {'m.n' if staged.rounds <= 1 else 'm.id'}",  # by n needs no sort
         params,
     )
+    if spec.id_column is not None and inserted:
+        work.session.used_ids(spec, staged.next_id - 1)
+    return inserted
 
 
 def _late(work: Work, staged: Staged) -> Iterator[tuple[int, FieldSpec, str]]:
