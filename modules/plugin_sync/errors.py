@@ -56,7 +56,7 @@ class SyncError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} {self.hint}".rstrip()
+        return f"{text.rstrip('.')}. {self.hint}" if self.hint else text
 
     def to_dict(self) -> dict[str, object]:
         """Return the error as plain values for a page, an API answer or a log."""

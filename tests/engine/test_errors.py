@@ -37,7 +37,7 @@ def test_only_a_busy_database_is_worth_another_try():
 
 def test_an_error_says_where_and_what_to_do():
     error = SyncError("is not a date", table="pr_person", line=12, column="dob", hint="Write 2024-03-31.")
-    assert str(error) == "table pr_person, line 12, column dob: is not a date Write 2024-03-31."
+    assert str(error) == "table pr_person, line 12, column dob: is not a date. Write 2024-03-31."
     assert error.to_dict() == {
         "error": "sync_error",
         "reason": "is not a date",
