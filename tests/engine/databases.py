@@ -4,6 +4,8 @@ Addresses come from PG_HOST, PG_PORT, PG_USER and MY_HOST, MY_PORT, MY_USER, MY_
 not answer skips the test, or fails it when SYNC_REQUIRE=all.
 """
 
+import atexit
+import contextlib
 import os
 import tempfile
 import uuid
@@ -16,7 +18,7 @@ import pytest
 from pydal import DAL
 
 ENGINES = ("sqlite", "postgres", "mysql")
-STORES = ("sqlite",)  # engines that the contract of stores is held to
+STORES = ("sqlite", "postgres")  # engines that the contract of stores is held to
 
 
 def missing(what: str) -> None:
@@ -73,11 +75,37 @@ def _postgres() -> Iterator[str]:
         missing(f"PostgreSQL does not answer at {host}:{port}: {exc}")
     admin.autocommit = True
     try:
-        admin.cursor().execute(f"CREATE DATABASE {name}")
+        name = _used.pop() if _used else name
+        if name not in _made:
+            admin.cursor().execute(f"CREATE DATABASE {name}")
+            if not _made:
+                atexit.register(_drop, admin.dsn)
+            _made.append(name)
         yield f"postgres://{user}:@{host}:{port}/{name}"
-        admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+        _emptied(admin, name)
     finally:
         admin.close()
+
+
+_made: list[str] = []  # PostgreSQL databases of this process: making one waits for a checkpoint, so they are used again
+_used: list[str] = []
+
+
+def _emptied(admin: psycopg2.extensions.connection, name: str) -> None:
+    """Take everything out of a database, whoever is still connected to it."""
+    admin.cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    with contextlib.closing(psycopg2.connect(admin.dsn, dbname=name)) as inside:
+        inside.cursor().execute("DROP SCHEMA public CASCADE")
+        inside.cursor().execute("CREATE SCHEMA public")
+        inside.commit()
+    _used.append(name)
+
+
+def _drop(dsn: str) -> None:
+    with contextlib.closing(psycopg2.connect(dsn)) as admin:
+        admin.autocommit = True
+        for name in _made:
+            admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

@@ -670,7 +670,7 @@ def test_names_of_the_database_s_own(new_db):
     def define(db):
         quote = db._adapter.dialect.quote
         db.define_table(
-            "t", Field("no", "id"), Field("uuid", length=64, rname=quote("the uuid")), Field("select", rname=quote("Wahl")),
+            "t", Field("no", "id"), Field("uuid", length=64, rname=quote("the uuid")), Field("select", rname=quote("wahl")),
             Field("up", "reference t", rname=quote("order")), rname=quote("group"),
         )  # fmt: skip
 

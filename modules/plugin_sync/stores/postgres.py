@@ -309,14 +309,15 @@ class _Pipe:
         """Take some bytes; raises BrokenPipeError when nobody reads any more."""
         if self._closed:
             raise BrokenPipeError("the receiver of the export went away")
-        self._kept.append(data)
+        self._kept.append(data[:-1])  # each call is one record and its line end
         self._bytes += len(data)
         if self._bytes >= PIECE:
             self._push()
         return len(data)
 
     def _push(self) -> None:
-        piece, self._kept, self._bytes = b"".join(self._kept), [], 0
+        self._kept.append(b"")
+        piece, self._kept, self._bytes = b"\r\n".join(self._kept), [], 0
         if piece and not self._closed:
             self._pieces.put(piece)
 

@@ -39,7 +39,8 @@ def companions(spec: TableSpec, specs: Mapping[str, TableSpec]) -> list[FieldSpe
 def query(spec: TableSpec, specs: Mapping[str, TableSpec], to_text: ToText, uuids_of_list: ListToUuids | None = None) -> str:
     """Return the SELECT whose rows are the cells of a table.
 
-    Without `uuids_of_list` the companions of list:references hold their ids, for `with_lists`.
+    With `uuids_of_list` the database makes whole lines, NULL stays NULL; without it cells are made, and the companions of
+    list:references hold their ids, for `with_lists`.
     """
     columns = [f"t.{spec.id_column}"] if spec.id_column else []
     columns += [to_text(f, f"t.{f.column}") for f in ordered(spec)]
@@ -51,7 +52,8 @@ def query(spec: TableSpec, specs: Mapping[str, TableSpec], to_text: ToText, uuid
             continue
         target = specs[field.target or ""]
         joins.append(f"LEFT JOIN {target.sql_name} p{number} ON p{number}.{target.id_column} = t.{field.column}")
-        columns.append(f"COALESCE(p{number}.{uuid_column(target)}, '{NULL}')")
+        uuid = f"p{number}.{uuid_column(target)}"
+        columns.append(uuid if uuids_of_list else f"COALESCE({uuid}, '{NULL}')")
     key = spec.id_column or ", t.".join(f.column for f in spec.fields if f.name in spec.primary_key)
     return f"SELECT {', '.join(columns)} FROM {spec.sql_name} t {' '.join(joins)} ORDER BY t.{key}"
 
