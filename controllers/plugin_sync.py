@@ -87,12 +87,13 @@ __require_administrator()
 
 def index():
     """Home: what was exchanged and what waits."""
+    begun = jobs.last_jobs(db, "import", jobs.State.CHECKED, jobs.State.RUNNING, limit=10)
     return __page(
         T("Data exchange"),
         instance=own_instance(db),
         exports=jobs.last_jobs(db, "export", limit=3),
         imports=jobs.last_jobs(db, "import", jobs.State.DONE, jobs.State.FAILED, limit=3),
-        waiting=jobs.last_jobs(db, "import", jobs.State.CHECKED, jobs.State.RUNNING, limit=10),
+        waiting=[job for job in begun if job.state == "running" or (job.check and job.check.counts.written)],
         known=db(db.sync_instance.is_self == None).select(orderby=db.sync_instance.name),  # noqa: E711
     )
 

@@ -62,6 +62,11 @@ def sentence(message: str, hint: str = "") -> str:
     return f"{text}{'' if text.endswith(('.', '!', '?')) else '.'} {hint}".rstrip() if text else hint
 
 
+def named(text: str, labels: Mapping[str, str]) -> str:
+    """Return a message with the names of tables replaced by what people call them."""
+    return re.sub(r"\w+", lambda found: labels.get(found[0], found[0]) if "_" in found[0] else found[0], text)
+
+
 def cell_text(value: str | None, limit: int = 200) -> str:
     """Return a cell's text to look at: cut when it is long, a dash for nothing."""
     if not value:

@@ -67,3 +67,8 @@ def test_a_fault_says_what_happened_where_and_what_to_do():
     error = FileFormatError("the quotes do not match", line=3, hint="Write a quote twice.")
     assert texts.fault_text(error.to_dict()) == "The quotes do not match (line 3). Write a quote twice."
     assert texts.fault_text(FileFormatError("the file is empty").to_dict()) == "The file is empty."
+
+
+def test_tables_in_a_message_are_called_what_people_call_them():
+    labels = {"pr_person": "People", "record": "Records"}
+    assert texts.named("Import pr_person first: no record pr_person_x.", labels) == "Import People first: no record pr_person_x."

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ..offices import ROOT
-from .pages import export
+from .pages import export, text_of, upload
 
 pytestmark = pytest.mark.browser
 PAGES = ("index", "export", "import_file", "tables", "instances")
@@ -129,3 +129,13 @@ def test_appadmin_is_one_click_from_each_table(main_office, open_page):
     page.get_by_role("link", name="appadmin org_office").click()
     assert "/appadmin/select/db" in page.url
     assert page.locator("table").count() > 0
+
+
+def test_home_reminds_of_imports_that_wait_and_of_no_others(start_office):
+    client = start_office("waiting").administrator()
+    head = b"TABLE org_office\r\norg_office.id,org_office.uuid,org_office.name\r\n"
+    upload(client, head + b"1,o1,Fine\r\n\r\n\r\nEND", name="wanted.csv")
+    upload(client, head + b"\r\n\r\nEND", name="nothing.csv")
+    said = text_of(client.get("plugin_sync/index"))
+    assert "wanted.csv was checked and waits to be imported" in said
+    assert "nothing.csv" not in said
