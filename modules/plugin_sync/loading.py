@@ -129,7 +129,7 @@ class Loader:
         if transform is not None:
             names, batches = _transformed(transform, names, batches, spec.name)
         plan, staged = self._plan(spec, section, names)
-        create(self.work.session, staged)
+        create(self.work, staged)
         self.work.staged.append(staged)
         self.ignored_columns[spec.name] = plan.ignored
         number = 0

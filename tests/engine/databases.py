@@ -18,7 +18,7 @@ import pytest
 from pydal import DAL
 
 ENGINES = ("sqlite", "postgres", "mysql")
-STORES = ("sqlite", "postgres")  # engines that the contract of stores is held to
+STORES = ("sqlite", "postgres", "mysql")  # engines that the contract of stores is held to
 
 
 def missing(what: str) -> None:

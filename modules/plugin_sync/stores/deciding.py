@@ -26,7 +26,7 @@ def compared(staged: Staged) -> list[int]:
 def decide_all(work: Work, staged: Staged) -> None:
     """Make the table of rows that are here and differ, each with its outcome."""
     session, spec = work.session, staged.spec
-    session.run(f"CREATE TEMPORARY TABLE {staged.o} (n INTEGER PRIMARY KEY, id {session.dialect.id_type}, o INTEGER)")
+    session.create(staged.o, ("n INTEGER PRIMARY KEY", f"id {session.dialect.id_type}", "o INTEGER"))
     staged.decided = True
     positions = compared(staged)
     if not positions:

@@ -12,6 +12,7 @@ from .staging import ALIASES, Staged, Work, resolved, uuid_column
 
 BY_KEY, BY_ALIAS, BY_MATCH_KEY, TO_ASK = 0, 1, 2, 3  # how a row was matched
 TEXTS = ("string", "text")
+MATCHED_KEY = "k, id"  # covers what references look up
 
 
 def refuse_repeated(work: Work, staged: Staged, by_src: bool) -> None:
@@ -47,9 +48,10 @@ def _refuse_repeated(work: Work, staged: Staged, by: str, what: str, column: str
 def match_keys(work: Work, staged: Staged) -> None:
     """Make the table of local ids and fill it with the rows that are here by uuid, alias or primary key."""
     session, spec = work.session, staged.spec
-    columns = f"id {session.dialect.id_type}, fresh INTEGER, how INTEGER, k {session.dialect.key_type}"
-    session.run(f"CREATE TEMPORARY TABLE {staged.m} (n INTEGER PRIMARY KEY, {columns})")
-    if spec.identity is Identity.CONTENT or not session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1"):
+    ident, key = session.dialect.id_type, session.key_type(spec)
+    columns = ("n INTEGER PRIMARY KEY", f"id {ident}", "fresh INTEGER", "how INTEGER", f"k {key}")
+    session.create(staged.m, columns, (MATCHED_KEY,))
+    if spec.identity is Identity.CONTENT or not session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1{session.dialect.current}"):
         return
     if spec.identity is Identity.PRIMARY_KEY:
         keys = " AND ".join(f"t.{staged.fields[p].column} = s.v{p}" for p in staged.key_positions)
@@ -66,7 +68,8 @@ def _match_uuids(work: Work, staged: Staged) -> None:
     if position is None:
         return
     column, ident = uuid_column(spec), spec.id_column
-    exact = f"FROM {staged.s} s JOIN {spec.sql_name} t ON t.{column} = s.v{position}"
+    equal = work.session.dialect.key_equal.format(a=f"t.{column}", b=f"s.v{position}")
+    exact = f"FROM {staged.s} s JOIN {spec.sql_name} t ON {equal}"
     if (column,) not in work.session.unique_keys(spec):
         key = staged.key
         _refuse_ambiguous(work, staged, f"count(*) {exact} GROUP BY s.n, s.line, {key} HAVING count(*) > 1")
@@ -103,9 +106,9 @@ def _match_aliases(work: Work, staged: Staged) -> None:
     )
     if found > 0:
         twice = f"SELECT id FROM {staged.m} GROUP BY id HAVING count(*) > 1"
-        work.session.run(f"CREATE TEMPORARY TABLE ps_twice AS {twice}")
+        work.session.create_as("ps_twice", twice)
         work.session.run(f"UPDATE {staged.m} SET how = {TO_ASK} WHERE how = {BY_ALIAS} AND id IN (SELECT id FROM ps_twice)")
-        work.session.run("DROP TABLE ps_twice")
+        work.session.drop("ps_twice")
 
 
 # ---- duplicates with different uuids
@@ -140,14 +143,14 @@ def _local_keys(work: Work, staged: Staged, positions: list[int]) -> str:
     name, spec = f"ps_k{staged.index}", staged.spec
     fields = [(p, staged.fields[p]) for p in positions]
     values = ", ".join(f"{_comparable(f, f't.{f.column}')} AS f{p}" for p, f in fields)
-    work.session.run(
-        f"CREATE TEMPORARY TABLE {name} AS SELECT t.{spec.id_column} AS id, {values} FROM {spec.sql_name} t "
+    select = (
+        f"SELECT t.{spec.id_column} AS id, {values} FROM {spec.sql_name} t "
         f"WHERE t.{spec.id_column} NOT IN (SELECT id FROM {staged.m} WHERE id IS NOT NULL)"
     )
+    work.session.create_as(name, select, (f"f{positions[0]}",) if fields[0][1].type != "text" else ())
     for position, field in fields:
         if field.type in TEXTS:
             work.session.run(f"DELETE FROM {name} WHERE f{position} = ''")
-    work.session.run(f"CREATE INDEX {name}_f ON {name} (f{positions[0]})")
     return name
 
 
@@ -231,9 +234,12 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     )
 
 
-def index(work: Work, staged: Staged, by_src: bool) -> None:
-    """Index what references look up: keys with their local ids, and the file's ids where references go by them."""
-    work.session.run(f"CREATE INDEX {staged.m}_k ON {staged.m} (k, id)")
-    if by_src:
-        work.session.run(f"CREATE INDEX {staged.s}_src ON {staged.s} (src)")
+def index_keys(work: Work, staged: Staged) -> None:
+    """Index keys with their local ids, which references look up."""
+    work.session.index(staged.m, MATCHED_KEY)
     work.session.analyze(staged.m, ("n", "id", "fresh", "k"))
+
+
+def index_sources(work: Work, staged: Staged) -> None:
+    """Make the table of row numbers by the file's ids, for references that go by them."""
+    work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", ("src",))

@@ -22,7 +22,7 @@ from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import NULL, Limits
 from . import reading
-from .session import Dialect, Params
+from .session import Dialect, Params, TemporaryTables
 from .staging import uuid_column
 
 SAVEPOINT = "plugin_sync"
@@ -35,9 +35,12 @@ TRY_AGAIN = "Try again in a minute."
 
 DIALECT = Dialect(
     mark="%s",
+    target="{column}",
+    current="",
+    key_equal="{a} = {b}",
     same="{a} IS NOT DISTINCT FROM {b}",
+    by_text=frozenset(("json", "jsonb")),
     text="CAST({a} AS text)",
-    key_type="text",
     id_type="bigint",
     list_type="text",
     limits=Limits(infinity=True, nan=True),
@@ -49,7 +52,7 @@ DIALECT = Dialect(
 )
 
 
-class PostgresSession:
+class PostgresSession(TemporaryTables):
     """Statements on one connection; errors of the driver become StoreError with its reason."""
 
     dialect = DIALECT
@@ -109,6 +112,10 @@ class PostgresSession:
                 raise StoreError("the database has no such column", table=spec.name, column=missing)
             self._types[spec.name] = by_name
         return self._types[spec.name]
+
+    def key_type(self, spec: TableSpec) -> str:
+        """Return the type of keys: text, compared byte by byte."""
+        return "text"
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique index of a table, its id left out."""

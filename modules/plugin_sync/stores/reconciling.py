@@ -18,6 +18,7 @@ def reconcile(work: Work) -> None:
     """Decide on every staged row; afterwards `staged.m`, `.r` and `.o` say what to write. Problems are in `work`."""
     for staged in work.staged:
         work.session.analyze(staged.s, joined_columns(staged))
+        _refuse_unfit(work, staged)
         matching.match_keys(work, staged)
     for staged in work.staged:
         matching.match_duplicates(work, staged)
@@ -25,8 +26,10 @@ def reconcile(work: Work) -> None:
         if staged.spec.identity is not Identity.CONTENT:
             matching.give_ids(work, staged, f"{staged.key} IS NOT NULL" if staged.keyless else "1 = 1")
         by_src = references.needs_src(work, staged.spec.name) and staged.has_src
-        matching.index(work, staged, by_src)
+        matching.index_keys(work, staged)
         matching.refuse_repeated(work, staged, by_src)
+        if by_src:
+            matching.index_sources(work, staged)
     _match_keyless(work)
     for staged in work.staged:
         references.drop(work, staged)
@@ -38,6 +41,18 @@ def reconcile(work: Work) -> None:
         reject_with_children(work, [(staged, list(deciding.unique_violations(work, staged)))])
         absent = [f.name for f in _absent_notnull(work, staged)]
         reject_with_children(work, [(staged, list(deciding.missing_columns(work, staged, absent)))])
+
+
+def _refuse_unfit(work: Work, staged: Staged) -> None:
+    """Reject rows with a value that its column would change silently."""
+    for position, field in enumerate(staged.fields):
+        found = work.session.unfit(staged.spec, field, f"s.v{position}")
+        if found is None:
+            continue
+        condition, reason = found
+        rows = work.session.rows(f"SELECT s.n, s.line, s.v{position} FROM {staged.s} s WHERE {condition} ORDER BY s.n")
+        name = staged.spec.name
+        work.reject(staged, ((n, Problem("unfit", reason, name, line, field.name, str(value)[:200])) for n, line, value in rows))
 
 
 def _absent_notnull(work: Work, staged: Staged) -> Iterator[FieldSpec]:
@@ -84,7 +99,7 @@ def reject_with_children(work: Work, found: Iterable[tuple[Staged, list[tuple[in
 def _forget(work: Work, staged: Staged, problems: list[tuple[int, Problem]]) -> set[str]:
     """Take rejected rows out, and unset what was resolved to the records they would have made."""
     session, gone = work.session, f"ps_g{staged.index}"
-    session.run(f"CREATE TEMPORARY TABLE {gone} (id {session.dialect.id_type})")
+    session.create(gone, (f"id {session.dialect.id_type}",))
     with work.listed(as_columns([(n,) for n in sorted({n for n, _ in problems})], 1), ("n INTEGER PRIMARY KEY",)) as numbers:
         session.run(f"INSERT INTO {gone} SELECT id FROM {staged.m} WHERE fresh = 1 AND n IN (SELECT n FROM {numbers})")
     for child in work.staged:
@@ -92,7 +107,7 @@ def _forget(work: Work, staged: Staged, problems: list[tuple[int, Problem]]) -> 
             if field.target == staged.spec.name:
                 table, column = (child.items(position), "id") if field.is_list_reference else (child.r, f"r{position}")
                 session.run(f"UPDATE {table} SET {column} = NULL WHERE {column} IN (SELECT id FROM {gone})")
-    session.run(f"DROP TABLE {gone}")
+    session.drop(gone)
     others = [staged.m] + ([staged.r] if staged.references else []) + ([staged.o] if staged.decided else [])
     work.reject(staged, problems, *others)
     return {staged.spec.name}

@@ -56,7 +56,7 @@ def ways(work: Work, staged: Staged, position: int, key: str, src: str) -> list[
     if field.name in staged.by_src:
         by_src = f"{src} IS NOT NULL AND {key} IS NULL" if field.name in staged.companions else f"{src} IS NOT NULL"
         if parent is not None and parent.has_src:
-            rows = (parent.s, f"b{tag}", f"b{tag}.src = {src}")
+            rows = (parent.b, f"b{tag}", f"b{tag}.src = {src}")
             found.append(Way((rows, (parent.m, f"c{tag}", f"c{tag}.n = b{tag}.n")), f"c{tag}.id", by_src))
         if work.same_instance and target.id_column is not None:
             ident = f"d{tag}.{target.id_column}"
@@ -85,8 +85,8 @@ def resolve(work: Work, staged: Staged) -> None:
     if not staged.references:
         return
     session, dialect = work.session, work.session.dialect
-    columns = ", ".join(f"r{p} {dialect.list_type if f.is_list_reference else dialect.id_type}" for p, f in staged.references)
-    session.run(f"CREATE TEMPORARY TABLE {staged.r} (n INTEGER PRIMARY KEY, {columns})")
+    types = [f"r{p} {dialect.list_type if f.is_list_reference else dialect.id_type}" for p, f in staged.references]
+    session.create(staged.r, ["n INTEGER PRIMARY KEY", *types])
     values, joins, later = [], [], []
     for position, field in staged.references:
         found = [] if field.is_list_reference else ways(work, staged, position, f"s.r{position}", f"s.v{position}")
@@ -112,19 +112,23 @@ def _resolve_list(work: Work, staged: Staged, position: int) -> None:
     for way in ways(work, staged, position, f"{items}.k", f"{items}.src"):
         session.run(f"UPDATE {items} SET id = {way.subquery} WHERE id IS NULL AND {way.open}")
     joined = dialect.concat_items.format(id="x.id", pos="x.pos")
-    session.run(f"CREATE TEMPORARY TABLE {items}j (n INTEGER PRIMARY KEY, v {dialect.list_type})")
+    session.create(f"{items}j", ("n INTEGER PRIMARY KEY", f"v {dialect.list_type}"))
     session.run(f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {items} ORDER BY n, pos) x GROUP BY x.n")
-    session.run(dialect.update_from.format(table=staged.r, sets=f"r{position} = j.v", source=f"{items}j j", on="j.n = t.n"))
+    session.run(
+        dialect.update_from.format(
+            table=staged.r, sets=dialect.assign(f"r{position}", "j.v"), source=f"{items}j j", on="j.n = t.n"
+        )
+    )
 
 
 def drop(work: Work, staged: Staged) -> None:
     """Drop the resolved references, so that they can be made again."""
     if not staged.references:
         return
-    work.session.run(f"DROP TABLE IF EXISTS {staged.r}")
+    work.session.drop(staged.r)
     for position, field in staged.references:
         if field.is_list_reference:
-            work.session.run(f"DROP TABLE IF EXISTS {staged.items(position)}j")
+            work.session.drop(f"{staged.items(position)}j")
 
 
 def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SettingsError
+from .mysql import MysqlStore
 from .postgres import PostgresStore
 from .sqlite import SqliteStore
 
-STORES: dict[str, Callable[[Any], Any]] = {"sqlite": SqliteStore, "postgres": PostgresStore}
+STORES: dict[str, Callable[[Any], Any]] = {"sqlite": SqliteStore, "postgres": PostgresStore, "mysql": MysqlStore}
 
 
 def open_store(db: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,18 @@ class Session(Protocol):
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """Execute a query; return all its rows."""
 
+    def create(self, name: str, columns: Sequence[str], keys: Sequence[str] = ()) -> None:
+        """Create an empty temporary table; `keys` are the column lists that `index` will be asked for."""
+
+    def index(self, name: str, key: str) -> None:
+        """Index a filled temporary table by one of its `keys`."""
+
+    def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
+        """Create a temporary table from a query, and index it."""
+
+    def drop(self, name: str) -> None:
+        """Drop a temporary table, if it is there."""
+
     def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Put rows, given column by column, into a temporary table, the fastest way that the database has."""
 
@@ -33,6 +45,12 @@ class Session(Protocol):
 
     def staged_type(self, spec: TableSpec, field: FieldSpec) -> str:
         """Return the SQL type in which values of a field are staged."""
+
+    def key_type(self, spec: TableSpec) -> str:
+        """Return the SQL type in which folded uuids of a table, or its primary keys, are compared."""
+
+    def unfit(self, spec: TableSpec, field: FieldSpec, value: str) -> tuple[str, str] | None:
+        """Return an SQL condition on a staged value that the column would change silently, and the reason."""
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique constraint of a table, its id left out."""
@@ -44,14 +62,45 @@ class Session(Protocol):
         """Note that ids up to `last` were given, so that the database itself gives higher ones."""
 
 
+class TemporaryTables:
+    """The temporary tables of a session whose database takes CREATE INDEX inside a transaction."""
+
+    run: Callable[..., int]
+
+    def create(self, name: str, columns: Sequence[str], keys: Sequence[str] = ()) -> None:
+        """Create an empty temporary table."""
+        self.run(f"CREATE TEMPORARY TABLE {name} ({', '.join(columns)})")
+
+    def index(self, name: str, key: str) -> None:
+        """Index a filled temporary table."""
+        self.run(f"CREATE INDEX {name}_{key.split(',', maxsplit=1)[0]} ON {name} ({key})")
+
+    def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
+        """Create a temporary table from a query, and index it."""
+        self.run(f"CREATE TEMPORARY TABLE {name} AS {select}")
+        for key in keys:
+            self.index(name, key)
+
+    def unfit(self, spec: TableSpec, field: FieldSpec, value: str) -> tuple[str, str] | None:
+        """Return None: what passed the codecs is kept as it is."""
+        return None
+
+    def drop(self, name: str) -> None:
+        """Drop a temporary table, if it is there."""
+        self.run(f"DROP TABLE IF EXISTS {name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Where SQL differs: each entry is a template or a name."""
 
     mark: str  # placeholder of a bound value
+    target: str  # the column {column} on the left of an assignment in `update_from`
+    current: str  # after a query: read what is committed now, and keep it so
+    key_equal: str  # {a} of a table is the key {b}
     same: str  # null-safe equality of {a} and {b}
-    text: str  # {a} of a type that has no equality, as text
-    key_type: str
+    by_text: frozenset[str]  # pyDAL types whose own equality is none, or not exact
+    text: str  # {a} of these types as text, or bytes, to be compared
     id_type: str
     list_type: str
     limits: Limits
@@ -63,9 +112,13 @@ class Dialect:
 
     def equal(self, a: str, b: str, kind: str) -> str:
         """SQL for a = b for values of a pyDAL type, where NULL equals NULL."""
-        if kind in ("json", "jsonb"):
+        if kind in self.by_text:
             a, b = self.text.format(a=a), self.text.format(a=b)
         return self.same.format(a=a, b=b)
+
+    def assign(self, column: str, value: str) -> str:
+        """SQL for one assignment of `update_from`."""
+        return f"{self.target.format(column=column)} = {value}"
 
     def content_key(self, values: Sequence[str]) -> str:
         """SQL for one text that is equal exactly for rows of equal values."""

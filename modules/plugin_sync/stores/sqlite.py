@@ -14,7 +14,7 @@ from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import NULL, Limits
 from . import reading
-from .session import Dialect, Params
+from .session import Dialect, Params, TemporaryTables
 
 SAVEPOINT = "plugin_sync"
 BATCH = 1000  # rows read at once
@@ -28,9 +28,12 @@ STAGED_TYPES = {
 
 DIALECT = Dialect(
     mark="?",
+    target="{column}",
+    current="",
+    key_equal="{a} = {b}",
     same="{a} IS {b}",
+    by_text=frozenset(),
     text="{a}",
-    key_type="TEXT",
     id_type="INTEGER",
     list_type="TEXT",
     limits=Limits(integer_bits=64, lengths=False, infinity=True, nan=False, nul=True, decimal_as_double=True),
@@ -42,7 +45,7 @@ DIALECT = Dialect(
 )
 
 
-class SqliteSession:
+class SqliteSession(TemporaryTables):
     """Statements on one connection; database errors become StoreError with the driver's reason."""
 
     dialect = DIALECT
@@ -80,6 +83,10 @@ class SqliteSession:
     def staged_type(self, spec: TableSpec, field: FieldSpec) -> str:
         """Return the column affinity that keeps a stored value as it is."""
         return STAGED_TYPES.get(field.type, "TEXT")
+
+    def key_type(self, spec: TableSpec) -> str:
+        """Return the type of keys: text, compared byte by byte."""
+        return "TEXT"
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique index of a table, its id left out."""

@@ -48,6 +48,11 @@ class Staged:
         return f"ps_s{self.index}"
 
     @property
+    def b(self) -> str:
+        """Name of the table of row numbers by the file's ids; made only where references go by them."""
+        return f"ps_b{self.index}"
+
+    @property
     def m(self) -> str:
         """Name of the table of local ids."""
         return f"ps_m{self.index}"
@@ -146,10 +151,10 @@ class Work:
     def listed(self, values: Sequence[Sequence[Stored]], columns: Sequence[str]) -> Iterator[str]:
         """Give the name of a temporary table of these values, `columns` with their types; it is dropped afterwards."""
         name = "ps_list"
-        self.session.run(f"CREATE TEMPORARY TABLE {name} ({', '.join(columns)})")
+        self.session.create(name, columns)
         self.session.load(name, [c.split(" ", 1)[0] for c in columns], values)
         yield name
-        self.session.run(f"DROP TABLE {name}")
+        self.session.drop(name)
 
     def are_folded(self, spec: TableSpec) -> bool:
         """Whether every uuid of a local table is in lower case, so that an index can find it."""
@@ -163,11 +168,11 @@ class Work:
         """Return the name of an indexed table (f, id, copies) of a local table's uuids in lower case."""
         if spec.name not in self.folds:
             name = f"ps_f{len(self.folds)}"
-            self.session.run(
-                f"CREATE TEMPORARY TABLE {name} AS SELECT lower({uuid_column(spec)}) AS f, min({spec.id_column}) AS id, "
-                f"count(*) AS copies FROM {spec.sql_name} GROUP BY lower({uuid_column(spec)})"
+            folded = f"lower({uuid_column(spec)})"
+            select = (
+                f"SELECT {folded} AS f, min({spec.id_column}) AS id, count(*) AS copies FROM {spec.sql_name} GROUP BY {folded}"
             )
-            self.session.run(f"CREATE INDEX {name}_f ON {name} (f)")
+            self.session.create_as(name, select, ("f",))
             self.folds[spec.name] = name
         return self.folds[spec.name]
 
@@ -194,20 +199,19 @@ def uuid_column(spec: TableSpec) -> str:
     return found.column
 
 
-def create(session: Session, staged: Staged) -> None:
+def create(work: Work, staged: Staged) -> None:
     """Create the staging tables of one table of the file."""
-    key, ident = session.dialect.key_type, session.dialect.id_type
+    session, ident = work.session, work.session.dialect.id_type
+    keys = {i: session.key_type(work.specs[f.target or ""]) for i, f in staged.references}
     columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", f"src {ident}"]
-    columns += [f"k {key}"] if staged.spec.identity is Identity.PRIMARY_KEY else []
+    columns += [f"k {session.key_type(staged.spec)}"] if staged.spec.identity is Identity.PRIMARY_KEY else []
     columns += [f"v{i} {session.staged_type(staged.spec, f)}" for i, f in enumerate(staged.fields)]
-    columns += [f"r{i} {key}" for i, f in staged.references if f.is_reference]
-    session.run(f"CREATE TEMPORARY TABLE {staged.s} ({', '.join(columns)})")
-    for position, spec in staged.references:
-        if spec.is_list_reference:
-            session.run(
-                f"CREATE TEMPORARY TABLE {staged.items(position)} "
-                f"(n INTEGER NOT NULL, pos INTEGER NOT NULL, src {ident}, k {key}, id {ident})"
-            )
+    columns += [f"r{i} {keys[i]}" for i, f in staged.references if f.is_reference]
+    session.create(staged.s, columns)
+    for i, field in staged.references:
+        if field.is_list_reference:
+            items = ("n INTEGER NOT NULL", "pos INTEGER NOT NULL", f"src {ident}", f"k {keys[i]}", f"id {ident}")
+            session.create(staged.items(i), items, ("n",))
 
 
 def joined_columns(staged: Staged) -> list[str]:

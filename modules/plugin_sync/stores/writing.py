@@ -26,10 +26,10 @@ def give_uuids(work: Work, staged: Staged, new_uuid: Callable[[], str]) -> int:
         f"SELECT s.n FROM {staged.m} m JOIN {staged.s} s ON s.n = m.n WHERE m.fresh = 1 AND m.k IS NULL ORDER BY s.n"
     )
     values = as_columns([(number, new_uuid()) for (number,) in rows], 2)
-    with work.listed(values, ("n INTEGER PRIMARY KEY", f"v {work.session.dialect.key_type}")) as given:
+    with work.listed(values, ("n INTEGER PRIMARY KEY", f"v {work.session.key_type(staged.spec)}")) as given:
         work.session.run(
             work.session.dialect.update_from.format(
-                table=staged.s, sets=f"v{position} = g.v", source=f"{given} g", on="g.n = t.n"
+                table=staged.s, sets=work.session.dialect.assign(f"v{position}", "g.v"), source=f"{given} g", on="g.n = t.n"
             )
         )
     return len(rows)
@@ -89,7 +89,7 @@ def set_late_references(work: Work, staged: Staged) -> None:
         work.session.run(
             work.session.dialect.update_from.format(
                 table=spec.sql_name,
-                sets=f"{field.column} = r.r{position}",
+                sets=work.session.dialect.assign(field.column, f"r.r{position}"),
                 source=f"{staged.m} m, {staged.r} r",
                 on=f"m.fresh = 1 AND r.n = m.n AND {condition} AND t.{spec.id_column} = m.id",
             )
@@ -99,7 +99,7 @@ def set_late_references(work: Work, staged: Staged) -> None:
 def update_changed(work: Work, staged: Staged) -> int:
     """Update the changed records of one table; return how many."""
     spec = staged.spec
-    sets = [f"{staged.fields[p].column} = {written_value(work, staged, p)}" for p in compared(staged)]
+    sets = [work.session.dialect.assign(staged.fields[p].column, written_value(work, staged, p)) for p in compared(staged)]
     if not sets:
         return 0
     keyed = spec.id_column is not None
