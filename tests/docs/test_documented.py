@@ -10,6 +10,7 @@ import pytest
 
 import plugin_sync
 from plugin_sync import Counts, Duplicates, Outcome, Policy, Settings, SyncError, errors
+from plugin_sync.stores.registry import STORES
 from plugin_sync.values import CODECS
 
 from ..offices import ROOT
@@ -117,6 +118,11 @@ def test_errors_and_their_codes():
 
 def test_codes_of_problems():
     assert sorted(listed("docs/errors.md", "## Problems")) == sorted(codes())
+
+
+def test_databases():
+    names = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MariaDB"}
+    assert [name for engine in STORES if (name := names[engine]) not in text("README.md")] == []
 
 
 def test_types():
