@@ -43,7 +43,7 @@ DIALECT = Dialect(
     text=BYTES,
     id_type="BIGINT",
     list_type=TEXT_TYPE,
-    limits=Limits(),
+    limits=Limits(nul=True),
     max_modified="IF({a} IS NULL OR {b} > {a}, {b}, {a})",
     update_from="UPDATE {table} t, {source} SET {sets} WHERE {on}",
     concat_items="CONCAT('|', group_concat({id} ORDER BY {pos} SEPARATOR '|'), '|')",
