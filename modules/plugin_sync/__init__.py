@@ -30,7 +30,8 @@ from .errors import (
 from .exporter import Export, stream_csv, write_plain
 from .formats.csv import Dialect
 from .importer import run_import
-from .loading import ImportOptions, Progress, Transform
+from .loading import ImportOptions, Progress
+from .planning import Transform
 from .policies import Policy, decide
 from .records import Counts, ExportReport, ImportReport, Origin, Outcome, Problem, TableReport
 from .settings import Duplicates, Settings

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalog import Catalog, is_denied, is_secret
-from .errors import FileAltered, FileFormatError, SettingsError, TableRefused
+from .catalog import Catalog, is_denied
+from .errors import FileAltered, FileFormatError, TableRefused
 from .formats.csv import Batch, CsvReader, Dialect, Section
 from .identity import fold
 from .objects import to_object
+from .planning import Plan, Transform, column_name, plan_of, transformed, unused_columns
 from .records import Identity, Problem, TableSpec
 from .settings import Settings
 from .stores.session import as_columns
@@ -22,8 +23,6 @@ from .stores.staging import Staged, Work, create, load_columns
 from .values import NULL, Fault, Limits, Stored, decode_column
 
 Progress = Callable[[str, int], None]
-Transform = Callable[[dict[str, str]], dict[str, str]]
-COMPANION = ".uuid"
 BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 
 
@@ -45,18 +44,6 @@ class ImportOptions:
     ignore_missing_tables: bool = False
     null: str = NULL
     dialect: Dialect = field(default_factory=Dialect)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Where the file's columns go: positions in the file's rows."""
-
-    table: str
-    fields: tuple[int, ...]  # of each staged column, -1 when the file lacks it
-    companions: Mapping[int, int]  # staged position -> position in the file
-    src: int | None
-    width: int
-    ignored: tuple[str, ...]
 
 
 class Loader:
@@ -125,10 +112,15 @@ class Loader:
     def _stage_section(self, spec: TableSpec, section: Section) -> None:
         transform = self.options.transform
         batches: Iterator[Batch] = section.batches
-        names = [_short(cell, spec) for cell in section.header]
+        names = [column_name(cell, spec) for cell in section.header]
         if transform is not None:
-            names, batches = _transformed(transform, names, batches, spec.name)
-        plan, staged = self._plan(spec, section, names)
+            names, batches = transformed(transform, names, batches, spec.name)
+        if self.work.of(spec.name) is not None:
+            raise FileFormatError("the file holds this table twice", table=spec.name, line=section.line)
+        plan, staged = plan_of(spec, names, section.line, len(self.work.staged))
+        problems, warnings = unused_columns(spec, plan, names, section.line)
+        self.problems.extend(problems)
+        self.warnings.extend(warnings)
         create(self.work, staged)
         self.work.staged.append(staged)
         self.ignored_columns[spec.name] = plan.ignored
@@ -142,50 +134,7 @@ class Loader:
                 self.options.progress(spec.name, self.read[section.table])
         self.read.setdefault(section.table, 0)
 
-    def _plan(self, spec: TableSpec, section: Section, names: Sequence[str]) -> tuple[_Plan, Staged]:
-        if self.work.of(spec.name) is not None:
-            raise FileFormatError("the file holds this table twice", table=spec.name, line=section.line)
-        repeated = {n for n in names if names.count(n) > 1}
-        if repeated:
-            raise FileFormatError(f"the header holds {sorted(repeated)[0]} twice", table=spec.name, line=section.line)
-        at = {name: i for i, name in enumerate(names)}
-        fields = tuple(
-            f for f in spec.fields if f.name in at or f.name == spec.uuid_name or (f.target and f.name + COMPANION in at)
-        )  # new records get their uuid whether the file has the column or not
-        companions = {i: at[f.name + COMPANION] for i, f in enumerate(fields) if f.target and f.name + COMPANION in at}
-        used = {f.name for f in fields} | {fields[i].name + COMPANION for i in companions} | {spec.id_name or ""}
-        ignored = tuple(n for n in names if n not in used)
-        self._note_columns(spec, section, ignored)
-        staged = Staged(
-            spec,
-            fields,
-            len(self.work.staged),
-            frozenset(fields[i].name for i in companions),
-            has_src=spec.id_name is not None and spec.id_name in at,
-        )
-        src = at.get(spec.id_name or "")
-        if spec.identity is Identity.PRIMARY_KEY and len(staged.key_positions) < len(spec.primary_key):
-            raise FileFormatError("the file lacks a column of the primary key", table=spec.name, line=section.line)
-        return _Plan(spec.name, tuple(at.get(f.name, -1) for f in fields), companions, src, len(names), ignored), staged
-
-    def _note_columns(self, spec: TableSpec, section: Section, names: Sequence[str]) -> None:
-        for name in names:
-            base = name.removesuffix(COMPANION)
-            if base in spec.withheld or is_secret(base, ""):
-                self.warnings.append(Problem("withheld", "never imported", spec.name, section.line, name))
-            elif base == name or (base not in names and spec.field(base) is None):  # else its column tells already
-                self.problems.add(
-                    Problem(
-                        "unknown_column",
-                        "the table here has no such column",
-                        spec.name,
-                        section.line,
-                        name,
-                        hint="Remove the column from the file, or add the field here.",
-                    )
-                )
-
-    def _right_width(self, plan: _Plan, batch: Batch) -> tuple[list[list[str]], Sequence[int]]:
+    def _right_width(self, plan: Plan, batch: Batch) -> tuple[list[list[str]], Sequence[int]]:
         if set(map(len, batch.rows)) <= {plan.width}:
             return batch.rows, batch.lines
         kept = []
@@ -198,7 +147,7 @@ class Loader:
             self.problems.add(Problem("row_width", message, plan.table, line, hint=hint))
         return [row for row, _ in kept], [line for _, line in kept]
 
-    def _stage_batch(self, plan: _Plan, staged: Staged, rows: list[list[str]], lines: Sequence[int], number: int) -> None:
+    def _stage_batch(self, plan: Plan, staged: Staged, rows: list[list[str]], lines: Sequence[int], number: int) -> None:
         if not rows:
             return
         columns = list(zip(*rows, strict=True))
@@ -255,7 +204,7 @@ class Loader:
     def _absent(
         self,
         staged: Staged,
-        plan: _Plan,
+        plan: Plan,
         position: int,
         columns: Sequence[Sequence[str]],
         lines: Sequence[int],
@@ -320,7 +269,7 @@ class Loader:
     def _note_references(
         self,
         staged: Staged,
-        plan: _Plan,
+        plan: Plan,
         values: Sequence[Sequence[Stored]],
         references: Mapping[int, Sequence[str | None]],
     ) -> None:
@@ -342,7 +291,7 @@ class Loader:
     def _stage_items(
         self,
         staged: Staged,
-        plan: _Plan,
+        plan: Plan,
         columns: Sequence[Sequence[str]],
         values: Sequence[Sequence[Stored]],
         numbers: Sequence[int],
@@ -361,40 +310,6 @@ class Loader:
             if any(key is None for _, _, _, key in rows):
                 staged.by_src.add(spec.name)
             self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), as_columns(rows, 4))
-
-
-def _short(cell: str, spec: TableSpec) -> str:
-    """Return a header cell as a column name of the table: without the table's name, in the table's own letters."""
-    name = cell.strip().replace('"', "").replace("`", "").split(".", 1)[-1]
-    base, companion = (name.removesuffix(COMPANION), COMPANION) if name.endswith(COMPANION) else (name, "")
-    known = [spec.id_name or "", *(f.name for f in spec.fields), *spec.withheld]
-    if base not in known:
-        base = next((k for k in known if k.lower() == base.lower()), base)
-    return base + companion
-
-
-def _transformed(
-    transform: Transform, names: list[str], batches: Iterator[Batch], table: str
-) -> tuple[list[str], Iterator[Batch]]:
-    """Return the columns and rows that `transform` makes of each row's {column: text}; the first row sets the columns."""
-    done = (([_altered(transform, names, row) for row in b.rows], b.lines) for b in batches)
-    first = next(done, None)
-    columns = next((list(row) for row in first[0] if isinstance(row, dict)), names) if first else names
-
-    def as_rows(batch: tuple[list[Any], Sequence[int]]) -> Batch:
-        rows = []
-        for row, line in zip(*batch, strict=True):
-            if isinstance(row, dict) and set(row) != set(columns):
-                raise SettingsError("transform must return the same columns for every row", table=table, line=line)
-            rows.append([row[c] for c in columns] if isinstance(row, dict) else row)
-        return Batch(rows, batch[1])
-
-    return columns, map(as_rows, itertools.chain([first] if first else [], done))
-
-
-def _altered(transform: Transform, names: list[str], row: list[str]) -> Any:
-    """Return a row's items after `transform`; a row of the wrong width stays as it is, to be reported."""
-    return transform(dict(zip(names, row, strict=True))) if len(row) == len(names) else row
 
 
 def _stripped(cells: Sequence[Any]) -> list[str | None]:

@@ -14,7 +14,7 @@ LAYERS = """
     errors records
     settings values catalog policies identity clock texts
     formats stores objects
-    callbacks loading
+    callbacks planning loading
     importer exporter merger
     connections instances integrity reports schema sizes startup jobs peers exchange
     plugin_sync
