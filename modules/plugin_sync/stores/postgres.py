@@ -14,10 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-from psycopg2 import errorcodes
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-
 from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import NULL, Limits
@@ -30,7 +26,7 @@ LOCK_KEY = int.from_bytes(b"plg_sync", "big")
 LOCK_WAIT_MS = 60_000
 PIECE = 1 << 18  # bytes of an export handed on at once
 WAITING = 16  # such pieces kept while the receiver is slow
-BUSY = (errorcodes.LOCK_NOT_AVAILABLE, errorcodes.DEADLOCK_DETECTED, errorcodes.SERIALIZATION_FAILURE)
+BUSY = ("55P03", "40P01", "40001")  # lock not available, deadlock detected, serialization failure
 TRY_AGAIN = "Try again in a minute."
 
 DIALECT = Dialect(
@@ -57,20 +53,32 @@ class PostgresSession(TemporaryTables):
 
     dialect = DIALECT
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, driver: Any) -> None:
         self.connection = connection
+        self.driver = driver
         self._types: dict[str, dict[str, str]] = {}
         self._unique: dict[str, list[tuple[str, ...]]] = {}
 
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors into StoreError, or StoreBusy where waiting helps."""
+        try:
+            yield
+        except self.driver.Error as exc:
+            reason = " ".join(str(exc).split())
+            if exc.pgcode in BUSY:
+                raise StoreBusy("the database is held by another program", hint=TRY_AGAIN) from exc
+            raise StoreError(f"the database refused a statement: {reason}") from exc
+
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; return the rows it touched."""
-        with translated(), self.connection.cursor() as cursor:
+        with self.translated(), self.connection.cursor() as cursor:
             cursor.execute(sql, params or None)
             return int(cursor.rowcount)
 
     def rows(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """Execute a query; return all its rows."""
-        with translated(), self.connection.cursor() as cursor:
+        with self.translated(), self.connection.cursor() as cursor:
             cursor.execute(sql, params or None)
             return list(cursor.fetchall())
 
@@ -87,7 +95,7 @@ class PostgresSession(TemporaryTables):
         csv.writer(text).writerows(zip(*cells, strict=True))
         text.seek(0)
         copy = f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT csv, NULL '{null}')"
-        with translated(), self.connection.cursor() as cursor:
+        with self.translated(), self.connection.cursor() as cursor:
             cursor.copy_expert(copy, text, PIECE)
 
     def analyze(self, table: str, columns: Sequence[str]) -> None:
@@ -154,23 +162,11 @@ class PostgresSession(TemporaryTables):
         return None if sequence is None else str(sequence)
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn the driver's errors into StoreError, or StoreBusy where waiting helps."""
-    try:
-        yield
-    except psycopg2.Error as exc:
-        reason = " ".join(str(exc).split())
-        if exc.pgcode in BUSY:
-            raise StoreBusy("the database is held by another program", hint=TRY_AGAIN) from exc
-        raise StoreError(f"the database refused a statement: {reason}") from exc
-
-
 class PostgresStore:
     """The store of a pydal.DAL on PostgreSQL."""
 
     def __init__(self, db: Any) -> None:
-        self.session = PostgresSession(db._adapter.connection)
+        self.session = PostgresSession(db._adapter.connection, db._adapter.driver)
 
     @contextmanager
     def transaction(self, keep: bool) -> Iterator[PostgresSession]:
@@ -218,7 +214,7 @@ class PostgresStore:
         then as of the moment its reading begins.
         """
         connection = self.session.connection
-        idle = connection.get_transaction_status() == TRANSACTION_STATUS_IDLE
+        idle = connection.get_transaction_status() == self.session.driver.extensions.TRANSACTION_STATUS_IDLE
         if not idle and self.session.rows("SELECT pg_current_xact_id_if_assigned() IS NULL") == [(True,)]:
             connection.rollback()  # it has written nothing: there is nothing to lose
             idle = True
@@ -249,7 +245,7 @@ class PostgresSnapshot:
         width = len(reading.header_of(spec, specs))
         force = ", FORCE_QUOTE *" if width == 1 else ""  # an empty cell alone would be a blank line
         copy = f"COPY ({select}) TO STDOUT WITH (FORMAT csv, NULL '{NULL}'{force})"
-        yield from _copied(self._session.connection, copy)
+        yield from _copied(self._session, copy)
 
 
 def to_text(field: FieldSpec, column: str, kind: str) -> str:
@@ -275,14 +271,14 @@ def uuids_of_list(column: str, target: TableSpec) -> str:
     )
 
 
-def _copied(connection: Any, copy: str) -> Iterator[tuple[bytes, int]]:
+def _copied(session: PostgresSession, copy: str) -> Iterator[tuple[bytes, int]]:
     """Run a COPY TO in a thread of its own, which pushes, and yield what comes; stopping early ends the COPY."""
     pipe = _Pipe()
     outcome: list[BaseException | int] = []
 
     def work() -> None:
         try:
-            with translated(), connection.cursor() as cursor:
+            with session.translated(), session.connection.cursor() as cursor:
                 cursor.copy_expert(copy, pipe, PIECE)
                 outcome.append(int(cursor.rowcount))
         except BaseException as exc:  # handed to the reader, who raises it
@@ -342,6 +338,3 @@ class _Pipe:
     def __iter__(self) -> Iterator[bytes]:
         while piece := self._pieces.get():
             yield piece
-
-
-__all__ = ["DIALECT", "PostgresSession", "PostgresStore", "to_text", "translated"]
