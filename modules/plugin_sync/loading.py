@@ -99,7 +99,7 @@ class Loader:
                         f"there is no table {renamed} here",
                         section.table,
                         section.line,
-                        hint="Import it into a table of another name, or leave it out.",
+                        hint="This application does not have it; its rows stay in the file.",
                     )
                 )
             return None

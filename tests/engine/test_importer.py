@@ -181,7 +181,7 @@ def test_the_report_of_an_import(new_db):
         "there is no table unknown here",
         "unknown",
         10,
-        hint="Import it into a table of another name, or leave it out.",
+        hint="This application does not have it; its rows stay in the file.",
     )
     changed = [FieldChange("name", "Anna", "Anne"), FieldChange("age", "1", "2"), FieldChange("modified_on", FEB, MAR)]
     samples = (

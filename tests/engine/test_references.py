@@ -165,8 +165,8 @@ def test_a_missing_parent_takes_its_children_along(new_db):
         ("badge", "id,uuid,person", "1,b1,1", "2,b2,2", "3,b3,3"),
     )
     report = take(db, text, strict=False)
-    message = "points to a record of {} that is neither here nor in the file: id {}"
-    hint = "Import {} first, then this file again."
+    message = "points to a record of {} that is neither here nor among the rows taken from the file: id {}"
+    hint = "Import {} first and this file again, or both tables in one file."
 
     def problem(table, line, column, target, ident):
         found = (message.format(target, ident), table, line, column, f"id {ident}", hint.format(target))

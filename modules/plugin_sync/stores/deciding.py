@@ -85,18 +85,17 @@ def _newer(staged: Staged) -> str:
 
 def count(work: Work, staged: Staged, rejected: int) -> Counts:
     """Return the counts of one table; `rejected` are the rows that were taken out before."""
-    rows = work.session.rows
-    differing = dict(rows(f"SELECT o, count(*) FROM {staged.o} GROUP BY o"))
-    matched = {(f, h): n for f, h, n in rows(f"SELECT fresh, how, count(*) FROM {staged.m} GROUP BY fresh, how")}
-    new = sum(n for (fresh, _), n in matched.items() if fresh)
-    asked = matched.get((0, TO_ASK), 0)
-    here = sum(n for (fresh, how), n in matched.items() if not fresh and how != TO_ASK)
+    differing = dict(work.session.rows(f"SELECT o, count(*) FROM {staged.o} GROUP BY o"))
+    kinds = ("fresh = 1", f"how = {TO_ASK}")
+    counted = ", ".join(f"COALESCE(sum(CASE WHEN {kind} THEN 1 ELSE 0 END), 0)" for kind in kinds)  # GROUP BY would sort
+    [(total, new, asked)] = work.session.rows(f"SELECT count(*), {counted} FROM {staged.m}")
+    here = int(total) - int(new) - int(asked)
     return Counts(
-        new=new,
+        new=int(new),
         changed=differing.get(CHANGED, 0),
         same=here - sum(differing.values()),
         older=differing.get(OLDER, 0),
-        conflict=differing.get(CONFLICT, 0) + asked,
+        conflict=differing.get(CONFLICT, 0) + int(asked),
         rejected=rejected,
     )
 

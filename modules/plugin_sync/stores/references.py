@@ -132,7 +132,7 @@ def drop(work: Work, staged: Staged) -> None:
 
 
 def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
-    """Yield rows that point to a record that is neither here nor in the file, each with its problem."""
+    """Yield rows that point to a record that is neither here nor taken from the file, each with its problem."""
     found = _found(work, staged)
     for position, field in staged.references:
         if field.is_reference and field.name not in staged.by_src and found[position] == staged.pointing.get(position, 0):
@@ -144,12 +144,12 @@ def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
                 number,
                 Problem(
                     "missing_parent",
-                    f"points to a record of {field.target} that is neither here nor in the file: {shown}",
+                    f"points to a record of {field.target} that is neither here nor among the rows taken from the file: {shown}",
                     staged.spec.name,
                     line,
                     field.name,
                     str(shown),
-                    f"Import {field.target} first, then this file again.",
+                    f"Import {field.target} first and this file again, or both tables in one file.",
                 ),
             )
 
