@@ -11,10 +11,7 @@ from demo_host.demo.records import OFFICES, Record, Ref
 
 @pytest.fixture(scope="module")
 def offices() -> dict[str, dict[Ref, tuple[int, Record]]]:
-    return {
-        part: {record.ref: (id, record) for rows in parts.tables_of(part).values() for id, record in rows}
-        for part in PARTS
-    }
+    return {part: {record.ref: (id, record) for rows in parts.tables_of(part).values() for id, record in rows} for part in PARTS}
 
 
 def test_there_is_enough(offices):

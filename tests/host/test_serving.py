@@ -137,9 +137,7 @@ def test_a_second_start_keeps_everything(start_office, tmp_path):
 def test_a_taken_port_is_told(main_office, tmp_path):
     port = main_office.url.rsplit(":", 1)[1].strip("/")
     settings = {"SYNC_INSTANCES": str(tmp_path), "INSTANCE": "late", "DEMO": "none", "PORT": port}
-    done = subprocess.run(
-        [offices.ROOT / "run", "serve"], env=os.environ | settings, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([offices.ROOT / "run", "serve"], env=os.environ | settings, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert f"Port {port} of 127.0.0.1 cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
