@@ -14,6 +14,7 @@ from pathlib import Path
 from pydal import DAL, Field
 
 from plugin_sync import import_csv
+from plugin_sync.stores.registry import open_store
 
 
 def define(db):
@@ -41,62 +42,24 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Counting:
-    """A driver's cursor whose statements are counted."""
-
-    def __init__(self, cursor, killer: Killer):
-        self._cursor, self._killer = cursor, killer
-
-    def __getattr__(self, name):
-        found = getattr(self._cursor, name)
-        if not name.startswith(("execute", "copy")):
-            return found
-
-        def counted(*arguments, **options):
-            self._killer.before()
-            return found(*arguments, **options)
-
-        return counted
-
-    def __iter__(self):
-        return iter(self._cursor)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        self._cursor.close()
-
-
-class CountingConnection:
-    """A driver's connection whose cursors are counted."""
-
-    def __init__(self, connection, killer: Killer):
-        self.__dict__["_connection"], self.__dict__["_killer"] = connection, killer
-
-    def cursor(self, *arguments, **options):
-        return Counting(self._connection.cursor(*arguments, **options), self._killer)
-
-    def commit(self):
-        self._killer.before()
-        self._connection.commit()
-        self._killer.before()
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-    def __setattr__(self, name, value):
-        setattr(self._connection, name, value)
-
-
 def watch(db: DAL, killer: Killer) -> None:
-    """Count the statements of a connection: SQLite tells them itself, other drivers are wrapped."""
-    adapter = db._adapter
-    if adapter.dbengine == "sqlite":
-        adapter.connection.set_trace_callback(killer.before)
+    """Count the statements of a connection: SQLite tells them itself, the other stores' sessions are wrapped."""
+    if db._adapter.dbengine == "sqlite":
+        db._adapter.connection.set_trace_callback(killer.before)
         return
-    adapter.connection = CountingConnection(adapter.connection, killer)
-    adapter.cursor = adapter.connection.cursor()
+    session = type(open_store(db).session)
+    for name in ("run", "rows", "load"):
+        setattr(session, name, counted(getattr(session, name), killer))
+
+
+def counted(method, killer: Killer):
+    """Wrap a method that runs one statement."""
+
+    def run(*arguments, **options):
+        killer.before()
+        return method(*arguments, **options)
+
+    return run
 
 
 def main(uri: str, folder: str, file: str, kill_at: int | None = None, start: str | None = None) -> None:
@@ -107,6 +70,7 @@ def main(uri: str, folder: str, file: str, kill_at: int | None = None, start: st
         print("ready", flush=True)
         Path(start).read_bytes()
     report = import_csv(db, io.BytesIO(Path(file).read_bytes()), "theirs")
+    killer.before()
     db.commit()
     killer.before()
     print(json.dumps({"statements": killer.seen, "new": report.counts.new, "same": report.counts.same}))

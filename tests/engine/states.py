@@ -10,7 +10,12 @@ def contents(db) -> object:
     """Return all that the database holds, as the database itself tells it."""
     if db._adapter.dbengine == "sqlite":
         return [line for line in db._adapter.connection.iterdump() if not NO_ID_GIVEN.match(line)]
-    return {name: sorted(map(repr, db.executesql(f"SELECT * FROM {db[name]._rname}"))) for name in db.tables}
+    return {name: sorted(map(_shown, db.executesql(f"SELECT * FROM {db[name]._rname}"))) for name in db.tables}
+
+
+def _shown(row) -> str:
+    """The values of a row as a text; the bytes of a memoryview, not where it lies."""
+    return repr([bytes(value) if isinstance(value, memoryview) else value for value in row])
 
 
 def records(db, *tables: str) -> dict[str, Counter]:

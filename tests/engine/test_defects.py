@@ -16,7 +16,7 @@ import pytest
 from pydal import DAL, Field
 from pydal.validators import IS_INT_IN_RANGE
 
-from plugin_sync import export_csv, import_csv
+from plugin_sync import RowsRejected, export_csv, import_csv
 
 from .databases import STORES, connect, database, shared_database
 from .files import csv_file
@@ -37,6 +37,7 @@ class Way:
     engine: str
     stack: ExitStack
     options: dict = field(default_factory=dict)
+    errors: list = field(default_factory=list)
 
     def new(self, define):
         db = self.stack.enter_context(database(self.engine))
@@ -54,6 +55,7 @@ class Way:
             db.commit()
         except Exception as exc:  # stock pyDAL raises anything
             db.rollback()
+            self.errors.append(exc)
             return exc
         return None
 
@@ -540,25 +542,39 @@ def imports_at_once_double_the_rows(by):
     return db(db.t).count() != 200
 
 
-# Where a database keeps stock pyDAL from the defect.
+# Where the database keeps stock pyDAL from the defect; this engine has to do right there all the same.
 SPARED = {
     ("mysql", "uuids_in_capitals_double"),
+    ("mysql", "semicolons_insert_junk"),
+    ("mysql", "nul_cannot_be_imported"),
+    ("mysql", "rows_are_lost_from_an_export_while_others_delete"),
+    ("postgres", "a_day_that_does_not_exist_poisons_the_table"),
+}
+# What a database cannot hold: the engine says so.
+REFUSED = {
     ("mysql", "infinity_cannot_be_imported"),
+    ("mysql", "microseconds_are_cut"),
     ("postgres", "nul_cannot_be_imported"),
 }
+# What pyDAL cannot even make tables for.
+NO_TABLES = {("mysql", "big_references")}
+CHECKS = [(name, engine) for name in DEFECTS for engine in STORES if (engine, name) not in NO_TABLES]
 
 
-@pytest.mark.parametrize("engine", STORES)
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize(("name", "engine"), CHECKS)
 def test_stock_pydal_has_the_defect(name, engine):
-    if (engine, name) not in SPARED:
-        with way(Stock, engine) as by:
-            assert DEFECTS[name](by)
+    with way(Stock, engine) as by:
+        assert DEFECTS[name](by) is ((engine, name) not in SPARED)
 
 
-@pytest.mark.parametrize("engine", STORES)
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize(("name", "engine"), [check for check in CHECKS if check[::-1] not in REFUSED])
 def test_this_engine_has_not(name, engine):
-    if (engine, name) not in SPARED or name.startswith("uuids"):
-        with way(Ours, engine) as by:
-            assert not DEFECTS[name](by)
+    with way(Ours, engine) as by:
+        assert not DEFECTS[name](by)
+
+
+@pytest.mark.parametrize(("name", "engine"), [check for check in CHECKS if check[::-1] in REFUSED])
+def test_this_engine_refuses_what_the_database_cannot_hold(name, engine):
+    with way(Ours, engine) as by:
+        assert DEFECTS[name](by)
+        assert [type(error) for error in by.errors] == [RowsRejected]
