@@ -309,4 +309,7 @@ def to_text(field: FieldSpec, column: str) -> str:
             f"CASE WHEN {column} IS NULL THEN '{NULL}' WHEN BINARY {column} = '{NULL}' OR ({escaped}) "
             f"THEN CONCAT({slash}, {text}) ELSE {text} END"
         )
-    return f"COALESCE(CAST({column} AS CHAR), '{NULL}')"
+    text = f"CAST({column} AS CHAR)"
+    if field.type in ("double", "float"):
+        text = f"REPLACE(REPLACE({text}, 'e', 'e+'), 'e+-', 'e-')"  # 1e+300, as everywhere else
+    return f"COALESCE({text}, '{NULL}')"
