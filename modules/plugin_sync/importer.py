@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import callbacks
 from .catalog import Catalog, read_catalog
-from .errors import RowsRejected, SettingsError
+from .errors import RowsRejected, SettingsError, StoreError
 from .formats.csv import CsvReader
 from .identity import new_base_uuid, new_uuid
 from .loading import ImportOptions, Loader
@@ -125,17 +127,30 @@ def _reports(loader: Loader, work: Work) -> list[TableReport]:
     return reports
 
 
+@contextmanager
+def _named(staged: Staged) -> Iterator[None]:
+    """Say which table was being written when the database refused a statement."""
+    try:
+        yield
+    except StoreError as exc:
+        exc.table = exc.table or staged.spec.name
+        raise
+
+
 def _write(db: Any, options: ImportOptions, work: Work) -> None:
     """Write what was decided, parents before children."""
     for staged in work.staged:
-        writing.insert_new(work, staged)
+        with _named(staged):
+            writing.insert_new(work, staged)
     for staged in work.staged:
-        writing.set_late_references(work, staged)
-        writing.update_changed(work, staged)
-        writing.keep_aliases(work, staged)
+        with _named(staged):
+            writing.set_late_references(work, staged)
+            writing.update_changed(work, staged)
+            writing.keep_aliases(work, staged)
     if options.restore:
         for staged in reversed(work.staged):
-            writing.delete_absent(work, staged)
+            with _named(staged):
+                writing.delete_absent(work, staged)
     for staged in work.staged:
         table = db[staged.spec.name]
         if callbacks.listens(table):
