@@ -241,5 +241,9 @@ def index_keys(work: Work, staged: Staged) -> None:
 
 
 def index_sources(work: Work, staged: Staged) -> None:
-    """Make the table of row numbers by the file's ids, for references that go by them."""
-    work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", ("src",))
+    """Make the table of local ids, or of row numbers where not all have one yet, by the file's ids."""
+    if staged.keyless:
+        work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", ("src, n",))
+    else:
+        select = f"SELECT s.src, m.id FROM {staged.s} s JOIN {staged.m} m ON m.n = s.n WHERE s.src IS NOT NULL"
+        work.session.create_as(staged.b, select, ("src, id",))

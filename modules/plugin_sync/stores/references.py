@@ -57,7 +57,8 @@ def ways(work: Work, staged: Staged, position: int, key: str, src: str) -> list[
         by_src = f"{src} IS NOT NULL AND {key} IS NULL" if field.name in staged.companions else f"{src} IS NOT NULL"
         if parent is not None and parent.has_src:
             rows = (parent.b, f"b{tag}", f"b{tag}.src = {src}")
-            found.append(Way((rows, (parent.m, f"c{tag}", f"c{tag}.n = b{tag}.n")), f"c{tag}.id", by_src))
+            later = (parent.m, f"c{tag}", f"c{tag}.n = b{tag}.n")
+            found.append(Way((rows, later), f"c{tag}.id", by_src) if parent.keyless else Way((rows,), f"b{tag}.id", by_src))
         if work.same_instance and target.id_column is not None:
             ident = f"d{tag}.{target.id_column}"
             found.append(Way(((target.sql_name, f"d{tag}", f"{ident} = {src}"),), ident, by_src))

@@ -49,7 +49,7 @@ class Staged:
 
     @property
     def b(self) -> str:
-        """Name of the table of row numbers by the file's ids; made only where references go by them."""
+        """Name of the table of local ids (or row numbers) by the file's ids; made only where references go by them."""
         return f"ps_b{self.index}"
 
     @property
