@@ -17,13 +17,14 @@ import pymysql
 import pytest
 from pydal import DAL
 
+FULL = os.environ.get("SYNC_REQUIRE") == "all"  # nothing may be skipped, everything is tried at length
 ENGINES = ("sqlite", "postgres", "mysql")
 STORES = ("sqlite", "postgres", "mysql")  # engines that the contract of stores is held to
 
 
 def missing(what: str) -> None:
     """Skip the running test for want of `what`, or fail it when everything is required."""
-    if os.environ.get("SYNC_REQUIRE") == "all":
+    if FULL:
         pytest.fail(f"SYNC_REQUIRE=all, but {what}")
     pytest.skip(what)
 

@@ -16,12 +16,11 @@ from plugin_sync import StoreBusy, StoreError
 from plugin_sync.stores import sqlite as sqlite_store
 
 from . import importing
-from .databases import shared_database
+from .databases import FULL, shared_database
 from .files import csv_file, take
 from .states import contents, records
 
 ROWS = 300
-FULL = os.environ.get("SYNC_REQUIRE") == "all"
 KILLS = int(os.environ.get("SYNC_KILLS", "50" if FULL else "12"))  # points a database; a release asks for 1,000
 LAST = 7  # of them around COMMIT
 FILE = csv_file(

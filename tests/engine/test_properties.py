@@ -15,10 +15,11 @@ from plugin_sync.records import FieldSpec
 from plugin_sync.stores.sqlite import DIALECT
 from plugin_sync.values import CODECS, NULL, Fault, Limits, decode, decode_column, escape, unescape
 
-from .databases import STORES, database
+from .databases import FULL, STORES, database
 from .files import csv_file, give, take
 from .states import contents, records
 
+THOROUGH = 1 if FULL else 3  # a quick run tries a third of the examples on a database
 some = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 engines = pytest.mark.parametrize("engine", STORES)
 LIMITS = {"sqlite": DIALECT.limits, "server": Limits()}
@@ -129,6 +130,11 @@ def define(schema, db):
     db.commit()
 
 
+def insert(table, values):
+    """Insert a row; pyDAL cannot insert one without values on MariaDB."""
+    return table.insert(**(values or dict.fromkeys(table.fields[1:2])))
+
+
 def fill(schema, db, draw):
     """Insert random rows, then let them point to random rows, forward, backward and to themselves."""
     ids = {}
@@ -136,7 +142,7 @@ def fill(schema, db, draw):
         table = db[f"t{number}"]
         uuids = draw(st.lists(UUIDS, min_size=0, max_size=5, unique=True))
         values = [{f"c{i}": draw(st.none() | VALUES[kind]) for i, kind in enumerate(kinds)} for _ in uuids]
-        ids[number] = [table.insert(**({"uuid": u} if has_uuid else {}), **row) for u, row in zip(uuids, values, strict=True)]
+        ids[number] = [insert(table, ({"uuid": u} if has_uuid else {}) | row) for u, row in zip(uuids, values, strict=True)]
     for number, (_, _, targets) in enumerate(schema):
         for ident in ids[number]:
             for i, (target, is_list) in enumerate(targets):
@@ -158,17 +164,18 @@ def has_cycle_without_uuid(schema):
 
 
 @engines
-@some(max_examples=120)
+@some(max_examples=120 // THOROUGH)
 @given(data=st.data())
 def test_any_record_survives(engine, data):
     schema = data.draw(schemas())
     assume(not has_cycle_without_uuid(schema))
+    assume(engine != "mysql" or all(any(table) for table in schema))  # nor can it where there are only ids
     with database(engine) as source, database(engine) as db:
         define(schema, source)
         define(schema, db)
         fill(schema, source, data.draw)
         for table in db.tables:  # so that ids differ
-            db(db[table].id == db[table].insert()).delete()
+            db(db[table].id == insert(db[table], {})).delete()
         db.commit()
         file = give(source)
         report = take(db, file)
@@ -211,7 +218,7 @@ def version(row, is_timed, names):
 
 @engines
 @pytest.mark.parametrize("make", [timed, untimed])
-@some(max_examples=60)
+@some(max_examples=60 // THOROUGH)
 @given(
     policy=st.sampled_from(Policy),
     pairs=st.lists(st.tuples(*[st.fixed_dictionaries(SIDES)] * 2), min_size=1, max_size=8),
@@ -320,7 +327,7 @@ def test_a_damaged_file_is_refused_or_taken_whole(engine, strict):
     with database(engine) as db:
         offices(db)
 
-        @some(max_examples=400)
+        @some(max_examples=400 // THOROUGH)
         @given(damaged())
         def damage(data):
             survives(db, data, "theirs", strict=strict, require_end=strict)
@@ -334,7 +341,7 @@ def test_any_text_is_refused_or_taken_whole(engine):
     with database(engine) as db:
         offices(db)
 
-        @some(max_examples=400)
+        @some(max_examples=400 // THOROUGH)
         @given(st.lists(st.sampled_from(words) | st.text(max_size=3), max_size=25).map("".join))
         def wild(text):
             survives(db, text.encode("utf-8", "replace"), strict=False, require_end=False)
@@ -347,7 +354,7 @@ def test_any_bytes_are_refused_or_taken_whole(engine):
     with database(engine) as db:
         offices(db)
 
-        @some(max_examples=150)
+        @some(max_examples=150 // THOROUGH)
         @given(st.binary(max_size=200))
         def wild(data):
             survives(db, data, strict=False, require_end=False)
