@@ -190,8 +190,9 @@ def match_contents(work: Work, staged: Staged) -> bool:
     """
     session, spec = work.session, staged.spec
     positions = [i for i, f in enumerate(staged.fields) if f.name != spec.uuid_name]
-    ours = session.dialect.content_key([f"t.{staged.fields[p].column}" for p in positions])
-    theirs = session.dialect.content_key([staged.value(p) for p in positions])
+    kinds = [(p, staged.fields[p].type) for p in positions]
+    ours = session.dialect.content_key([(f"t.{staged.fields[p].column}", kind) for p, kind in kinds])
+    theirs = session.dialect.content_key([(staged.value(p), kind) for p, kind in kinds])
     refs = f" JOIN {staged.r} r ON r.n = s.n AND {resolved(staged)}" if staged.references else ""
     ident = spec.id_column
     done = session.run(

@@ -49,6 +49,7 @@ DIALECT = Dialect(
     concat_items="CONCAT('|', group_concat({id} ORDER BY {pos} SEPARATOR '|'), '|')",
     self_references_at_once=True,
     content="BINARY quote(CONVERT({a} USING utf8mb4))",
+    contents={"datetime": "CAST({a} AS DATETIME(6))", "time": "CAST({a} AS TIME(6))"},
 )
 
 

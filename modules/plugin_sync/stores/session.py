@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..records import FieldSpec, TableSpec
@@ -109,6 +109,7 @@ class Dialect:
     concat_items: str  # bar-joins {id} in the order of {pos} over groups
     self_references_at_once: bool  # one INSERT may bring rows that point to each other
     content: str  # text that is equal for equal values {a}, NULL included
+    contents: Mapping[str, str] = field(default_factory=dict)  # pyDAL type -> what {a} of it is made to before
 
     def equal(self, a: str, b: str, kind: str) -> str:
         """SQL for a = b for values of a pyDAL type, where NULL equals NULL."""
@@ -120,9 +121,10 @@ class Dialect:
         """SQL for one assignment of `update_from`."""
         return f"{self.target.format(column=column)} = {value}"
 
-    def content_key(self, values: Sequence[str]) -> str:
-        """SQL for one text that is equal exactly for rows of equal values."""
-        return "||','||".join(self.content.format(a=v) for v in values) or "''"
+    def content_key(self, values: Sequence[tuple[str, str]]) -> str:
+        """SQL for one text that is equal exactly for rows of equal values, each given with its pyDAL type."""
+        same_form = (self.contents.get(kind, "{a}").format(a=value) for value, kind in values)
+        return "||','||".join(self.content.format(a=value) for value in same_form) or "''"
 
 
 def as_columns(rows: Iterable[Sequence[Any]], width: int) -> list[Sequence[Any]]:
