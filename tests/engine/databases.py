@@ -120,8 +120,8 @@ def _mysql() -> Iterator[str]:
     try:
         admin.cursor().execute(f"CREATE DATABASE {name}")
         yield f"mysql:pymysql://{user}:{password}@{host}:{port}/{name}"
-        admin.cursor().execute(f"DROP DATABASE {name}")
     finally:
+        admin.cursor().execute(f"DROP DATABASE IF EXISTS {name}")
         admin.close()
 
 
