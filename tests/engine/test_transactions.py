@@ -291,3 +291,17 @@ def test_a_default_that_may_be_there_once(new_db):
         start(db, csv_file(("t", "id,uuid", "1,a", "2,b")))
     assert caught.value.table == "t"
     assert [row.uuid for row in db(db.t).select()] == ["pending"]
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+def test_a_transaction_that_cannot_see_what_was_committed_since_is_refused(connections):
+    db, other, _ = connections
+    other.rollback()
+    other.executesql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    assert other(other.org).count() == 1
+    text = csv_file(("org", "id,uuid,name", "7,o7,New 7"))
+    assert take(db, text).counts == Counts(new=1)
+    with pytest.raises(StoreError, match="repeatable read"):
+        take(other, text)
+    other.rollback()
+    assert take(other, text).counts == Counts(same=1)

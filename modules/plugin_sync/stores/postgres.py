@@ -199,6 +199,11 @@ class PostgresStore:
     def lock(self, tables: Sequence[TableSpec]) -> None:
         """Wait for other imports, then for other writers of the tables; raises StoreBusy."""
         run = self.session.run
+        [(isolation,)] = self.session.rows("SELECT current_setting('transaction_isolation')")
+        if isolation != "read committed":  # it does not see what others have committed since it began, and would double it
+            raise StoreError(
+                f"the transaction is {isolation}", hint="Commit or roll back, and import in a transaction that is READ COMMITTED."
+            )
         [(patience,)] = self.session.rows("SELECT current_setting('lock_timeout')")
         run(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
         self.session.rows(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
