@@ -16,7 +16,7 @@ KNOWN_CHECKS = {
     "728b28ffa9d72292394a9f040aa440f9d89e230a2a1650300bfc45734ea46e75": "2.21.1 to 3.3.1",
     "73128d510b1a5aaf85f43614e2dfb6436ca81c7c25b9b5d916bc4bd4816fcefb": "3.3.2 and later",
 }
-GUARD = '''
+GUARD = """
 # The check of the members of the admin group, put here by demo_host.appadmin in place of web2py's own.
 import re as __re
 
@@ -51,7 +51,7 @@ if request.function == "csv" and "auth_" in (request.vars.query or ""):
 response.title = T("Database")
 menu = False
 
-'''
+"""
 
 
 class UnknownAppadminError(RuntimeError):
