@@ -89,6 +89,7 @@ def transformed(
     columns = next((list(row) for row in first[0] if isinstance(row, dict)), names) if first else names
 
     def as_rows(batch: tuple[list[Any], Sequence[int]]) -> Batch:
+        """Return the rows of a batch as cells in the order of the columns."""
         rows = []
         for row, line in zip(*batch, strict=True):
             if isinstance(row, dict) and set(row) != set(columns):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
-from ..values import NULL, Limits
+from ..values import CODECS, NULL, Limits
 from . import reading
 from .session import Dialect, Params
 
@@ -292,9 +292,9 @@ class MysqlSnapshot:
             yield list(self._session.rows(query))
             return
         select, _, order = query.rpartition(" ORDER BY ")
-        last = -1
-        while page := self._session.rows(f"{select} WHERE t.{spec.id_column} > {last} ORDER BY {order} LIMIT {PAGE}"):
-            last = int(page[-1][0])
+        after = ""
+        while page := self._session.rows(f"{select}{after} ORDER BY {order} LIMIT {PAGE}"):
+            after = f" WHERE t.{spec.id_column} > {int(page[-1][0])}"
             yield list(page)
 
 
@@ -302,7 +302,7 @@ def to_text(field: FieldSpec, column: str) -> str:
     """SQL for the cell of a column."""
     if field.type == "boolean":
         return f"CASE {column} WHEN 'T' THEN 'True' WHEN 'F' THEN 'False' ELSE COALESCE({column}, '{NULL}') END"
-    if field.type in TEXTUAL[:3]:
+    if CODECS[field.type].textual:
         slash = "CHAR(92)"  # a backslash, whatever the session's mode makes of one
         escaped = f"LEFT({column}, 1) = {slash} AND TRIM(LEADING {slash} FROM {column}) = '{NULL}'"
         text = f"CONVERT({column} USING utf8mb4)"

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
-from ..values import NULL, Limits
+from ..values import CODECS, NULL, Limits
 from . import reading
 from .session import Dialect, Params, TemporaryTables
 from .staging import uuid_column
@@ -260,7 +260,7 @@ def to_text(field: FieldSpec, column: str, kind: str) -> str:
         return f"CASE WHEN {column} IS NULL THEN NULL WHEN {text} IN ('T', 'true') THEN 'True' ELSE 'False' END"
     if kind == "bytea":
         return f"convert_from({column}, 'UTF8')"
-    if field.type in ("string", "text", "upload"):
+    if CODECS[field.type].textual:
         escaped = f"left({column}, 1) = '\\' AND ltrim({column}, '\\') = '{NULL}'"
         return f"CASE WHEN {column} = '{NULL}' OR ({escaped}) THEN '\\' || {column} ELSE {column} END"
     return column
@@ -282,6 +282,7 @@ def _copied(session: PostgresSession, copy: str) -> Iterator[tuple[bytes, int]]:
     outcome: list[BaseException | int] = []
 
     def work() -> None:
+        """Push the lines into the pipe, and leave how it ended in `outcome`."""
         try:
             with session.translated(), session.connection.cursor() as cursor:
                 cursor.copy_expert(copy, pipe, PIECE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
-from ..values import NULL, Limits
+from ..values import CODECS, NULL, Limits
 from . import reading
 from .session import Dialect, Params, TemporaryTables
 
@@ -216,7 +216,7 @@ def to_text(field: FieldSpec, column: str) -> str:
         return f"CASE {column} WHEN 'T' THEN 'True' WHEN 'F' THEN 'False' ELSE COALESCE({column}, '{NULL}') END"
     if field.type == "decimal":
         return f"CASE WHEN {column} IS NULL THEN '{NULL}' ELSE printf('%.{field.scale or 0}f', {column}) END"
-    if field.type in ("string", "text", "upload"):
+    if CODECS[field.type].textual:
         escaped = f"{column} >= '\\' AND {column} < ']' AND ltrim({column}, '\\') = '{NULL}'"
         return (
             f"CASE WHEN {column} IS NULL THEN '{NULL}' WHEN {column} = '{NULL}' OR ({escaped}) THEN '\\' || {column} "
