@@ -5,7 +5,7 @@ Pure: no database, no file, no clock. A bad row is a value here (`Problem`), nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
@@ -83,6 +83,7 @@ class TableSpec:
     withheld: tuple[str, ...] = ()
     reason: str = ""
     label: str = ""
+    source: str = ""  # SQL to read the records from, instead of all of the table
 
     @property
     def included(self) -> bool:
@@ -235,14 +236,62 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A record that an undo leaves as it is, named by its uuid, and why."""
+
+    table: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneTable:
+    """How many records of a table an undo removed and restored."""
+
+    table: str
+    removed: int = 0
+    restored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What undoing an import did, or would do; `kept` holds at most MAX_PROBLEMS of `kept_total`."""
+
+    dry_run: bool
+    tables: tuple[UndoneTable, ...]
+    kept: tuple[KeptRecord, ...] = ()
+    kept_total: int = 0
+    seconds: float = 0.0
+
+    @property
+    def removed(self) -> int:
+        """Records removed, over all tables."""
+        return sum(t.removed for t in self.tables)
+
+    @property
+    def restored(self) -> int:
+        """Records restored, over all tables."""
+        return sum(t.restored for t in self.tables)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, fit for JSON."""
+        return {**asdict(self), "removed": self.removed, "restored": self.restored}
+
+
+@dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What an export wrote: rows a table, bytes and the sha256 that its footer carries."""
+    """What an export wrote: rows a table, bytes and the sha256 that its footer carries.
+
+    `missing_files` holds at most MAX_PROBLEMS of `missing_total` uploaded files that records name and that were not there.
+    """
 
     rows: Mapping[str, int]
     size_bytes: int = 0
     sha256: str = ""
     seconds: float = 0.0
     left_out: Mapping[str, str] = field(default_factory=dict)
+    missing_files: tuple[str, ...] = ()
+    missing_total: int = 0
 
     @property
     def total(self) -> int:
@@ -255,10 +304,11 @@ class ExportReport:
 
 
 class Problems:
-    """A bounded collector: keeps the first MAX_PROBLEMS with their place, groups and counts all."""
+    """A bounded collector: keeps the first MAX_PROBLEMS with their place, groups and counts all; `each` hears of all."""
 
-    def __init__(self, limit: int = MAX_PROBLEMS) -> None:
+    def __init__(self, limit: int = MAX_PROBLEMS, each: Callable[[Problem], None] | None = None) -> None:
         self.limit = limit
+        self.each = each
         self.total = 0
         self.kept: list[Problem] = []
         self._groups: dict[tuple[str, str | None, str | None], tuple[int, Problem, list[int]]] = {}
@@ -266,6 +316,8 @@ class Problems:
     def add(self, problem: Problem, times: int = 1) -> None:
         """Count a problem, and keep it while there is room."""
         self.total += times
+        if self.each is not None:
+            self.each(problem)
         if len(self.kept) < self.limit:
             self.kept.append(problem)
         key = (problem.code, problem.table, problem.column)

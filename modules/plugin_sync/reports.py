@@ -14,16 +14,19 @@ from .records import (
     Counts,
     FieldChange,
     ImportReport,
+    KeptRecord,
     Origin,
     Outcome,
     Problem,
     ProblemGroup,
     Sample,
     TableReport,
+    UndoneTable,
+    UndoReport,
 )
 
 
-def dump_report(report: ImportReport) -> str:
+def dump_report(report: ImportReport | UndoReport) -> str:
     """Return a report as JSON."""
     return json.dumps(asdict(report), ensure_ascii=True, separators=(",", ":"))
 
@@ -42,6 +45,13 @@ def load_report(text: str) -> ImportReport:
             "origin": Origin(**data["origin"]),
         }
     )
+
+
+def load_undo_report(text: str) -> UndoReport:
+    """Return the report of an undo that `dump_report` wrote."""
+    data: dict[str, Any] = json.loads(text)
+    tables = tuple(UndoneTable(**table) for table in data.pop("tables"))
+    return UndoReport(tables=tables, kept=tuple(KeptRecord(**record) for record in data.pop("kept")), **data)
 
 
 def _table(data: Mapping[str, Any]) -> TableReport:

@@ -12,6 +12,9 @@ from typing import Any
 from pydal import Field
 
 INSTANCE, ALIAS, JOB = "sync_instance", "plugin_sync_alias", "plugin_sync_job"
+TALLY, SETTING = "plugin_sync_tally", "plugin_sync_setting"
+TALLIED = ("exported", "new", "changed", "same", "older", "conflict", "rejected", "removed", "restored")
+CONFLICT = "plugin_sync_conflict"
 
 
 def _instance_fields() -> tuple[Any, ...]:
@@ -29,6 +32,13 @@ def _instance_fields() -> tuple[Any, ...]:
         # True in one row and NULL in all others, so that the unique index allows one own instance only.
         Field("is_self", "boolean", default=None, unique=True, writable=False),
         Field("created_on", "datetime", writable=False),
+        Field("public_key", length=64, writable=False),  # by which its signatures are known
+        # Of the token that it calls here with: its hash, the key of its signatures (encrypted), since when.
+        Field("access_hash", length=64, readable=False, writable=False),
+        Field("access_key", "text", readable=False, writable=False),
+        Field("access_on", "datetime", writable=False),
+        Field("token", "text", readable=False, writable=False),  # that we call it with, encrypted
+        Field("last_run", length=36, writable=False),  # the synchronisation that was counted last
     )
 
 
@@ -46,6 +56,9 @@ def _job_fields() -> tuple[Any, ...]:
         Field("uuid", length=36, notnull=True, unique=True),
         Field("kind", length=16, notnull=True),
         Field("state", length=16, notnull=True),
+        Field("step", length=16),
+        Field("progress", length=512),
+        Field("stop_asked", "boolean", default=None),
         Field("instance_id", "integer"),
         Field("file_name", length=255),
         Field("file_sha256", length=64),
@@ -53,6 +66,8 @@ def _job_fields() -> tuple[Any, ...]:
         Field("policy", length=16),
         Field("module_name", length=64),
         Field("table_names", "text"),
+        Field("of_uuid", length=36),  # the import that an undo undoes
+        Field("wish", "text"),  # what a synchronisation is asked for, or by whom an import was sent; JSON
         Field("check_report", "text"),
         Field("result_report", "text"),
         Field("error", "text"),
@@ -63,26 +78,62 @@ def _job_fields() -> tuple[Any, ...]:
     )
 
 
+def _tally_fields() -> tuple[Any, ...]:
+    """How many rows of a table a job exported, imported by outcome, or undid."""
+    return (
+        Field("job_uuid", length=36, notnull=True),
+        Field("table_name", length=64, notnull=True),
+        *(Field(name, "integer", notnull=True, default=0) for name in TALLIED),
+    )
+
+
+def _setting_fields() -> tuple[Any, ...]:
+    return (
+        Field("name", length=64, notnull=True, unique=True),
+        Field("value", "text"),  # JSON
+    )
+
+
+def _conflict_fields() -> tuple[Any, ...]:
+    return (
+        Field("uuid", length=36, notnull=True, unique=True),
+        Field("job_uuid", length=36, notnull=True),
+        Field("instance", length=36),
+        Field("instance_name", length=100),
+        Field("table_name", length=64, notnull=True),
+        Field("record_uuid", length=64),
+        Field("cells", "text"),  # the other version, {column: cell} as JSON
+        Field("state", length=16, notnull=True),
+        Field("decision", "text"),
+        Field("created_on", "datetime", notnull=True),
+        Field("decided_on", "datetime"),
+    )
+
+
 _TABLES: Mapping[str, Callable[[], tuple[Any, ...]]] = {
     INSTANCE: _instance_fields,
     ALIAS: _alias_fields,
     JOB: _job_fields,
+    TALLY: _tally_fields,
+    SETTING: _setting_fields,
+    CONFLICT: _conflict_fields,
 }
 
-UNIQUE_TOGETHER: Mapping[str, tuple[str, ...]] = {ALIAS: ("table_name", "alias")}
+UNIQUE_TOGETHER: Mapping[str, tuple[str, ...]] = {ALIAS: ("table_name", "alias"), TALLY: ("job_uuid", "table_name")}
 
 
 def define_tables(db: Any, *names: str, migrate: bool | None = None) -> None:
     """Define the plugin's tables called `names` on `db`, all without names; those already defined are left alone.
 
     `migrate` None follows the connection's own setting. The connection's common fields are kept out: these rows are
-    no records.
+    no records. So is its check of reserved words: columns are quoted, and some have names that other databases reserve.
     """
     options = {} if migrate is None else {"migrate": migrate}
     common, db._common_fields = db._common_fields, []
+    reserved, db._check_reserved = db._check_reserved, None
     try:
         for name in names or tuple(_TABLES):
             if name not in db.tables:
                 db.define_table(name, *_TABLES[name](), **options)
     finally:
-        db._common_fields = common
+        db._common_fields, db._check_reserved = common, reserved

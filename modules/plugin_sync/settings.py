@@ -22,7 +22,8 @@ class Settings:
     `lookup` and `site_specific` name tables that stay home, `include` tables that travel though they would not (no
     uuid, an archive), `modules` maps tables to modules where the prefix before the first underscore is not it,
     `match` gives the fields by which duplicates with different uuids are found, `duplicates` what to do with them.
-    `uuid_only` leaves out tables without a uuid field (the plugin's pages do; the bare functions take them).
+    `uuid_only` leaves out tables without a uuid field (the plugin's pages do; the bare functions take them). `domain`
+    is the name that Sahana Eden puts before uids that come from here, in S3XML; empty, uids travel as they are.
     """
 
     lookup: frozenset[str] = frozenset()
@@ -33,3 +34,4 @@ class Settings:
     duplicates: Duplicates = Duplicates.LINK
     table_policies: Mapping[str, str] = field(default_factory=dict)
     uuid_only: bool = False
+    domain: str = ""

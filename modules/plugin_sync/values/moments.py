@@ -14,12 +14,12 @@ MIDNIGHT = re.compile(r"(?:[T ]00:00(?::00(?:\.0+)?)?)?\Z")
 TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]{1,6})?)?\Z")
 ZONE = re.compile(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\Z")
 LOCAL_DATE = re.compile(r"[0-9]{1,2}[/.\-][0-9]{1,2}[/.\-][0-9]{2,4}")
-SPREADSHEET_HINT = "Dates look changed by a spreadsheet; they are written YEAR-MONTH-DAY, as 2024-03-31."
+SPREADSHEET_HINT = "Write them as YEAR-MONTH-DAY, for example 2024-03-31."
 
 
 def _fault(kind: str, cell: str) -> Fault:
     if LOCAL_DATE.match(cell.strip()):
-        return Fault(f"is not a {kind}: {shown(cell)}", SPREADSHEET_HINT, "spreadsheet_date")
+        return Fault(f"dates look changed by a spreadsheet: {shown(cell)}", SPREADSHEET_HINT, "spreadsheet_date")
     return Fault(f"is not a {kind}: {shown(cell)}")
 
 

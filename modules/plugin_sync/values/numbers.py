@@ -85,7 +85,8 @@ def _decimal(cell: str, field: FieldSpec, limits: Limits) -> Stored:
     except InvalidOperation as exc:
         raise Fault(f"is too large for the column: {shown(cell)}", code="out_of_range") from exc
     if exact != number:
-        raise Fault(f"has more than {scale} decimals: {shown(cell)}", code="out_of_range")
+        most = "1 decimal" if scale == 1 else f"{scale} decimals"
+        raise Fault(f"has more than {most}: {shown(cell)}", code="out_of_range")
     if exact and exact.adjusted() + 1 > precision - scale:
         raise Fault(f"is too large for the column: {shown(cell)}", code="out_of_range")
     return _as_double(exact, scale, cell) if limits.decimal_as_double else format(exact, "f")
