@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from ..policies import Policy
 from ..records import Counts, FieldChange, Outcome, Problem, Sample
 from .matching import TO_ASK
+from .session import ROW_NUMBER
 from .staging import Staged, Work
 
 OUTCOMES = {Outcome.CHANGED: 1, Outcome.OLDER: 2, Outcome.CONFLICT: 3}
 CHANGED, OLDER, CONFLICT = OUTCOMES.values()
 SAMPLES = 5
+DECISIONS = 5000  # rows read at once
 
 
 def compared(staged: Staged) -> list[int]:
@@ -26,7 +28,7 @@ def compared(staged: Staged) -> list[int]:
 def decide_all(work: Work, staged: Staged) -> None:
     """Make the table of rows that are here and differ, each with its outcome."""
     session, spec = work.session, staged.spec
-    session.create(staged.o, ("n INTEGER PRIMARY KEY", f"id {session.dialect.id_type}", "o INTEGER"))
+    session.create(staged.o, (ROW_NUMBER, f"id {session.dialect.id_type}", "o INTEGER"), ("id",))
     staged.decided = True
     positions = compared(staged)
     if not positions:
@@ -40,11 +42,15 @@ def decide_all(work: Work, staged: Staged) -> None:
 
 
 def _same(work: Work, staged: Staged, position: int) -> str:
-    """SQL condition that a column is as it is here. A file's name only counts where there is none: see `written_value`."""
+    """SQL condition that a column is as it is here. The name of a file that did not come only counts where there is none:
+    see `written_value`.
+    """
     field = staged.fields[position]
     ours = f"t.{field.column}"
     equal = work.session.dialect.equal(staged.value(position), ours, field.type)
-    return f"({equal} OR NOT ({is_blank(ours, 'upload')}))" if field.type == "upload" else equal
+    if field.type != "upload" or work.exact:
+        return equal
+    return f"({equal} OR NOT ({is_blank(ours, 'upload')} OR {staged.came(position)}))"
 
 
 def _outcome(work: Work, staged: Staged) -> str:
@@ -83,6 +89,32 @@ def _newer(staged: Staged) -> str:
     )
 
 
+def decisions(work: Work, staged: Staged) -> Iterator[str]:
+    """Yield a line for each row that is not the same here: its table and number, and what it was decided by.
+
+    Two looks at one file yield equal lines for the rows whose local records nobody has touched in between.
+    """
+    name, spec = staged.spec.name, staged.spec
+    modified = next((f.column for f in spec.fields if f.name == spec.modified_name), None)
+    seen = f"CASE WHEN 1 = 1 THEN t.{modified} END" if modified else "NULL"  # an expression: no driver makes a date of it
+    after = 0
+    while rows := work.session.rows(
+        f"SELECT m.n, m.fresh, m.how, m.id, o.o, {seen} FROM {staged.m} m LEFT JOIN {staged.o} o ON o.n = m.n "
+        f"LEFT JOIN {spec.sql_name} t ON {_local(staged)} WHERE m.n > {after} "
+        f"AND (m.fresh = 1 OR m.how = {TO_ASK} OR o.o IS NOT NULL) ORDER BY m.n LIMIT {DECISIONS}"
+    ):
+        after = rows[-1][0]
+        for number, fresh, how, ident, outcome, when in rows:
+            yield f"{name} {number} {'new' if fresh else f'{how} {ident} {outcome} {when}'}"
+
+
+def _local(staged: Staged) -> str:
+    """SQL condition that joins t, the local record, to m where s is not there."""
+    if staged.spec.id_column is not None:
+        return f"t.{staged.spec.id_column} = m.id AND m.fresh = 0"
+    return "1 = 0"
+
+
 def count(work: Work, staged: Staged, rejected: int) -> Counts:
     """Return the counts of one table; `rejected` are the rows that were taken out before."""
     differing = dict(work.session.rows(f"SELECT o, count(*) FROM {staged.o} GROUP BY o"))
@@ -93,7 +125,7 @@ def count(work: Work, staged: Staged, rejected: int) -> Counts:
     return Counts(
         new=int(new),
         changed=differing.get(CHANGED, 0),
-        same=here - sum(differing.values()),
+        same=here - sum(differing.values()) + staged.same,
         older=differing.get(OLDER, 0),
         conflict=differing.get(CONFLICT, 0) + int(asked),
         rejected=rejected,
@@ -159,9 +191,10 @@ def samples(work: Work, staged: Staged) -> tuple[Sample, ...]:
     for outcome in (Outcome.CHANGED, Outcome.CONFLICT):
         # An expression: the driver would make a date of a bare column, and fail on one that is none.
         columns = ", ".join(f"{staged.value(p)}, CASE WHEN 1 = 1 THEN t.{staged.fields[p].column} END" for p in positions)
+        first = f"SELECT n FROM {staged.o} WHERE o = {OUTCOMES[outcome]} ORDER BY n LIMIT {SAMPLES}"  # else all would be joined
         rows = work.session.rows(
-            f"SELECT m.k, s.line, {columns} FROM {staged.joined} JOIN {staged.o} o ON o.n = m.n "
-            f"JOIN {staged.spec.sql_name} t ON {staged.on_local} WHERE o.o = {OUTCOMES[outcome]} ORDER BY s.n LIMIT {SAMPLES}"
+            f"SELECT m.k, s.line, {columns} FROM {staged.joined} JOIN ({first}) o ON o.n = m.n "
+            f"JOIN {staged.spec.sql_name} t ON {staged.on_local} ORDER BY s.n"
             if positions
             else f"SELECT NULL, 0 FROM {staged.o} WHERE 1 = 0"
         )
@@ -177,4 +210,6 @@ def _sample(staged: Staged, positions: list[int], outcome: Outcome, row: tuple[o
 
 
 def _text(value: object) -> str | None:
+    if isinstance(value, memoryview):  # PostgreSQL's driver gives blobs so, and the text of one is where it lies
+        value = bytes(value).decode("ascii", "replace")
     return None if value is None else str(value)

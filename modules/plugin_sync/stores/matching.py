@@ -5,9 +5,11 @@ Set-based: every question is one statement over a whole table. Rows that cannot 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..records import FieldSpec, Identity, Problem
 from ..settings import Duplicates
-from .session import as_columns
+from .session import ROW_NUMBER, as_columns
 from .staging import ALIASES, Staged, Work, resolved, uuid_column
 
 BY_KEY, BY_ALIAS, BY_MATCH_KEY, TO_ASK = 0, 1, 2, 3  # how a row was matched
@@ -18,6 +20,8 @@ MATCHED_KEY = "k, id"  # covers what references look up
 def refuse_repeated(work: Work, staged: Staged, by_src: bool) -> None:
     """Reject rows whose key, or id where references go by ids, stands more than once in the file. Needs `staged.m`."""
     spec = staged.spec
+    if staged.distinct:
+        return
     if spec.identity is Identity.UUID:
         _refuse_repeated(work, staged, "m.k", "uuid", spec.uuid_name)
     elif spec.identity is Identity.PRIMARY_KEY:
@@ -28,11 +32,16 @@ def refuse_repeated(work: Work, staged: Staged, by_src: bool) -> None:
 
 def _refuse_repeated(work: Work, staged: Staged, by: str, what: str, column: str | None) -> None:
     alias, name = by.split(".")
+    table = staged.m if alias == "m" else staged.s
+    few = work.session.dialect.fingerprint.format(a=name) if alias == "m" else name
+    if few:
+        [(rows, different)] = work.session.rows(f"SELECT count({name}), count(DISTINCT {few}) FROM {table}")
+        if rows == different:
+            return
+    again = f"FROM {table} WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"
     joined = f"{staged.s} s JOIN {staged.m} m ON m.n = s.n" if alias == "m" else f"{staged.s} s"
     repeated = work.session.rows(
-        f"SELECT s.n, s.line, {by} FROM {joined} JOIN (SELECT {name} AS again FROM "
-        f"{staged.m if alias == 'm' else staged.s} WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1) d "
-        f"ON d.again = {by} ORDER BY s.n"
+        f"SELECT s.n, s.line, {by} FROM {joined} JOIN (SELECT {name} AS again {again}) d ON d.again = {by} ORDER BY s.n"
     )
     code, hint, table = f"repeated_{what.replace(' ', '_')}", "Keep one of these rows.", staged.spec.name
     work.reject(
@@ -49,8 +58,9 @@ def match_keys(work: Work, staged: Staged) -> None:
     """Make the table of local ids and fill it with the rows that are here by uuid, alias or primary key."""
     session, spec = work.session, staged.spec
     ident, key = session.dialect.id_type, session.key_type(spec)
-    columns = ("n INTEGER PRIMARY KEY", f"id {ident}", "fresh INTEGER", "how INTEGER", f"k {key}")
-    session.create(staged.m, columns, (MATCHED_KEY,))
+    columns = (ROW_NUMBER, f"id {ident}", "fresh INTEGER", "how INTEGER", f"k {key}")
+    by_key = any(f.target == spec.name and f.name in s.companions for s in work.staged for _, f in s.references)
+    session.create(staged.m, columns, (MATCHED_KEY,) if by_key else ())
     if spec.identity is Identity.CONTENT or not session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1{session.dialect.current}"):
         return
     if spec.identity is Identity.PRIMARY_KEY:
@@ -65,7 +75,7 @@ def match_keys(work: Work, staged: Staged) -> None:
 
 def _match_uuids(work: Work, staged: Staged) -> None:
     spec, position = staged.spec, staged.position(staged.spec.uuid_name or "")
-    if position is None:
+    if position is None or staged.rows == staged.same:
         return
     column, ident = uuid_column(spec), spec.id_column
     equal = work.session.dialect.key_equal.format(a=f"t.{column}", b=f"s.v{position}")
@@ -183,13 +193,14 @@ def _local_parent(work: Work, staged: Staged, position: int) -> tuple[list[str],
 # ---- rows without a key: by all their values
 
 
-def match_contents(work: Work, staged: Staged) -> bool:
+def match_contents(work: Work, staged: Staged, only: str = "1 = 1", left_out: Collection[int] = ()) -> bool:
     """Match rows without a key, whose references are resolved, with local rows of equal values; return whether any was.
 
     Equal rows are counted: two in the file and one here leave one that is new. Needs `staged.r` for the rows it takes.
+    `only` is an SQL condition on s, `left_out` are positions that are not compared.
     """
     session, spec = work.session, staged.spec
-    positions = [i for i, f in enumerate(staged.fields) if f.name != spec.uuid_name]
+    positions = [i for i, f in enumerate(staged.fields) if f.name != spec.uuid_name and i not in left_out]
     kinds = [(p, staged.fields[p].type) for p in positions]
     ours = session.dialect.content_key([(f"t.{staged.fields[p].column}", kind) for p, kind in kinds])
     theirs = session.dialect.content_key([(staged.value(p), kind) for p, kind in kinds])
@@ -198,7 +209,7 @@ def match_contents(work: Work, staged: Staged) -> bool:
     done = session.run(
         f"INSERT INTO {staged.m} SELECT x.n, y.id, 0, {BY_KEY}, NULL FROM "
         f"(SELECT s.n AS n, {theirs} AS c, row_number() OVER (PARTITION BY {theirs} ORDER BY s.n) AS i FROM {staged.s} s{refs} "
-        f"WHERE {staged.key} IS NULL AND {_unmatched(staged)}) x JOIN "
+        f"WHERE {staged.key} IS NULL AND {_unmatched(staged)} AND {only}) x JOIN "
         f"(SELECT t.{ident} AS id, {ours} AS c, row_number() OVER (PARTITION BY {ours} ORDER BY t.{ident}) AS i "
         f"FROM {spec.sql_name} t WHERE t.{ident} NOT IN (SELECT id FROM {staged.m} WHERE id IS NOT NULL)) y "
         "ON y.c = x.c AND y.i = x.i"
@@ -219,8 +230,10 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     if resolved_only and staged.references:
         where += f" AND EXISTS (SELECT 1 FROM {staged.r} r WHERE r.n = s.n AND {resolved(staged)})"
     [(matched,)] = session.rows(f"SELECT count(*) FROM {staged.m}")
+    if matched == staged.rows - staged.same:
+        return 0  # every row has its id
     every = matched == 0 and not resolved_only and only == "1 = 1"
-    [(count,)] = [(staged.rows,)] if every else session.rows(f"SELECT count(*) FROM {staged.s} s WHERE {where}")
+    [(count,)] = [(staged.rows - staged.same,)] if every else session.rows(f"SELECT count(*) FROM {staged.s} s WHERE {where}")
     if count == 0:
         return 0
     first = session.next_id(staged.spec) if staged.spec.id_column is not None else 1
@@ -228,6 +241,7 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
     staged.first_id = first if staged.first_id is None else staged.first_id
     staged.next_id, staged.rounds = first + count, staged.rounds + 1
     [(last,)] = session.rows(f"SELECT max(n) FROM {staged.s}") if every else [(None,)]
+    staged.shift = first - 1 if last == count else None
     number = "s.n" if last == count else "row_number() OVER (ORDER BY s.n)"
     return session.run(
         f"INSERT INTO {staged.m} SELECT s.n, {first - 1} + {number}, 1, {BY_KEY}, {staged.key} "
@@ -237,14 +251,28 @@ def give_ids(work: Work, staged: Staged, only: str = "1 = 1", resolved_only: boo
 
 def index_keys(work: Work, staged: Staged) -> None:
     """Index keys with their local ids, which references look up."""
-    work.session.index(staged.m, MATCHED_KEY)
+    if _looked_up(work, staged):
+        work.session.index(staged.m, MATCHED_KEY)
     work.session.analyze(staged.m, ("n", "id", "fresh", "k"))
+
+
+def _looked_up(work: Work, staged: Staged) -> bool:
+    """Whether records of the table are looked up one by one: items of lists are everywhere."""
+    items = any(f.is_list_reference and f.target == staged.spec.name for s in work.staged for _, f in s.references)
+    return items or not work.session.dialect.hash_joins
 
 
 def index_sources(work: Work, staged: Staged) -> None:
     """Make the table of local ids, or of row numbers where not all have one yet, by the file's ids."""
+    found = "n" if staged.keyless else "id"
+    keys = (f"src, {found}",) if _looked_up(work, staged) else ()
     if staged.keyless:
-        work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", ("src, n",))
+        work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", keys)
     else:
-        select = f"SELECT s.src, m.id FROM {staged.s} s JOIN {staged.m} m ON m.n = s.n WHERE s.src IS NOT NULL"
-        work.session.create_as(staged.b, select, ("src, id",))
+        ident, source = "m.id", f"{staged.s} s JOIN {staged.m} m ON m.n = s.n"
+        if staged.shift is not None:
+            ident, source = f"s.n + {staged.shift} AS id", f"{staged.s} s"
+        select = f"SELECT {work.session.dialect.as_named}s.src, {ident} FROM {source} WHERE s.src IS NOT NULL"
+        left_out = f" UNION ALL {staged.apart}" if staged.apart else ""
+        work.session.create_as(staged.b, select + left_out, keys)
+    work.session.analyze(staged.b, ("src", found))

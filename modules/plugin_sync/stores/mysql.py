@@ -1,6 +1,7 @@
-"""The MariaDB (and MySQL) store: rows into temporary tables by multi-row INSERT, then the merge in SQL.
+"""The MariaDB (and MySQL) store: rows into temporary tables, then the merge in SQL.
 
-Nothing here commits: indexes of temporary tables are declared when they are made, since CREATE INDEX would commit. The
+Rows come by LOAD DATA LOCAL where connection and server allow it, else by INSERTs of many rows. Nothing here commits: indexes
+of temporary tables are declared when they are made, since CREATE INDEX and ALTER TABLE would commit, even theirs. The
 session is strict and speaks utf8mb4 while an import runs, whatever the connection has. Texts are compared byte by byte;
 uuids by the collation of their column, so that its index serves.
 """
@@ -8,6 +9,7 @@ uuids by the collation of their column, so that its index serves.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,22 +17,31 @@ from typing import Any
 from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import CODECS, NULL, Limits
-from . import reading
-from .session import Dialect, Params
+from . import mysql_loading, reading
+from .contract import MergesInPlace
+from .mysql_loading import Repertoire, repertoire_of
+from .session import CellByCell, Dialect, Params
 
 SAVEPOINT = "plugin_sync"
-LOCK_NAME = "plugin_sync"
+LOCK_NAME = "LEFT(CONCAT('plugin_sync ', DATABASE()), 64)"  # such a lock is the whole server's
 LOCK_WAIT_S = 60
+FEW = 200  # rows that one INSERT brings as fast as a file
 ROWS = 500  # of one INSERT; larger statements were slower
 PAGE = 2000  # records read at once
-BUSY = (1205, 1213)  # lock wait timeout, deadlock
+_numbers = itertools.count()
+TIMEOUT, DEADLOCK = 1205, 1213
 TEXT_TYPE = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 SQL_MODE = "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,PIPES_AS_CONCAT,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE"
 SETTINGS = (
-    *("sql_mode", "foreign_key_checks", "group_concat_max_len", "innodb_lock_wait_timeout"),
+    *("sql_mode", "sql_notes", "max_error_count", "foreign_key_checks", "group_concat_max_len", "innodb_lock_wait_timeout"),
     *("character_set_client", "character_set_connection", "character_set_results", "collation_connection"),
 )
 BYTES = "BINARY CONVERT({a} USING utf8mb4)"
+HAS = {
+    **dict.fromkeys(("ascii", "latin1"), Repertoire.ASCII),
+    **dict.fromkeys(("utf8", "utf8mb3"), Repertoire.BASIC),
+    "utf8mb4": Repertoire.ALL,
+}
 TEXTUAL = ("string", "text", "upload", "json", "jsonb", "blob", "list:string", "list:integer", "list:reference")
 
 DIALECT = Dialect(
@@ -46,14 +57,19 @@ DIALECT = Dialect(
     limits=Limits(nul=True),
     max_modified="IF({a} IS NULL OR {b} > {a}, {b}, {a})",
     update_from="UPDATE {table} t, {source} SET {sets} WHERE {on}",
+    update_many="UPDATE {table} t STRAIGHT_JOIN {source} SET {sets} WHERE {on}",  # row by row, else all wait in a table
     concat_items="CONCAT('|', group_concat({id} ORDER BY {pos} SEPARATOR '|'), '|')",
     self_references_at_once=True,
+    self_references_apart=False,
+    indexes_in_transactions=False,
+    as_named="STRAIGHT_JOIN ",
+    fingerprint="CAST(WEIGHT_STRING({a}) AS BINARY(80))",
     content="BINARY quote(CONVERT({a} USING utf8mb4))",
     contents={"datetime": "CAST({a} AS DATETIME(6))", "time": "CAST({a} AS TIME(6))"},
 )
 
 
-class MysqlSession:
+class MysqlSession(CellByCell):
     """Statements on one connection; errors of the driver become StoreError with its reason."""
 
     dialect = DIALECT
@@ -63,6 +79,8 @@ class MysqlSession:
         self._errors: type[Exception] = driver.Error
         self._types: dict[str, dict[str, tuple[str, str | None, str | None]]] = {}
         self._unique: dict[str, list[tuple[str, ...]]] = {}
+        self._local_infile: bool | None = None  # whether LOAD DATA LOCAL is allowed, once it was asked for
+        self._repertoires: dict[tuple[str, str], Repertoire] = {}  # of the texts that were loaded, by table and column
         self.made: list[str] = []  # temporary tables
 
     def run(self, sql: str, params: Params = ()) -> int:
@@ -99,6 +117,31 @@ class MysqlSession:
 
     def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Put rows, given column by column, into a temporary table."""
+        for name, column in zip(columns, values, strict=True):
+            known = self._repertoires.get((table, name), Repertoire.ASCII)
+            self._repertoires[table, name] = max(known, repertoire_of(column))
+        if len(values[0]) > FEW and self._loads_files():
+            self._load_file(table, columns, values)
+        else:
+            self._insert(table, columns, values)
+
+    def _loads_files(self) -> bool:
+        """Whether connection, server and system allow LOAD DATA LOCAL; PyMySQL alone says what a connection allows."""
+        if self._local_infile is None:
+            willing = getattr(self.connection, "_local_infile", False) and mysql_loading.can_name_files()
+            self._local_infile = willing and self.rows("SELECT @@GLOBAL.local_infile") == [(1,)]
+        return self._local_infile
+
+    def _load_file(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+        """Load rows as a file; what would only be a warning there is the error that it is in an INSERT."""
+        with mysql_loading.file_of(values) as path:
+            loaded = self.run(mysql_loading.statement(table, columns, path))
+        [(warnings,)] = self.rows("SELECT @@warning_count")
+        if warnings or loaded != len(values[0]):
+            [*_, reason] = self.rows("SHOW WARNINGS LIMIT 1")[0] if warnings else ["rows are missing"]
+            raise StoreError(f"the database refused a statement: {reason}")
+
+    def _insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         row = f"({','.join(['%s'] * len(columns))})"
         insert = f"INSERT INTO {table} ({','.join(columns)}) VALUES "
         rows = list(zip(*values, strict=True))
@@ -140,17 +183,21 @@ class MysqlSession:
         except KeyError as exc:
             raise StoreError("the database has no such column", table=spec.name, column=field.name) from exc
 
-    def unfit(self, spec: TableSpec, field: FieldSpec, value: str) -> tuple[str, str] | None:
-        """Return an SQL condition for values that the column would change silently, and the reason; None if none can be."""
+    def unfit(self, spec: TableSpec, field: FieldSpec, table: str, column: str) -> tuple[str, str] | None:
+        """Return an SQL condition for staged values that the field's column would change silently, and the reason."""
         if field.is_reference:
             return None
         kind, charset, _ = self._column(spec, field)
         if kind in ("datetime", "time", "timestamp"):
-            return f"microsecond({value}) <> 0", "has fractions of a second, which this column does not keep"
-        if charset is not None and charset != "utf8mb4":
-            kept = f"CONVERT(CONVERT({value} USING {charset}) USING utf8mb4)"
-            return f"BINARY {kept} <> BINARY CONVERT({value} USING utf8mb4)", f"has characters that {charset} does not have"
+            return f"microsecond({column}) <> 0", "has fractions of a second, which this column does not keep"
+        if charset is not None and self._repertoires.get((table, column), Repertoire.ALL) > HAS.get(charset, Repertoire.NONE):
+            kept = f"CONVERT(CONVERT({column} USING {charset}) USING utf8mb4)"
+            return f"BINARY {kept} <> BINARY CONVERT({column} USING utf8mb4)", f"has characters that {charset} does not have"
         return None
+
+    def reader(self) -> MysqlSnapshot:
+        """Return what reads tables as they are inside this transaction."""
+        return MysqlSnapshot(self)
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique index of a table, its id left out."""
@@ -186,9 +233,19 @@ class MysqlSession:
             yield
         except self._errors as exc:
             code = exc.args[0] if exc.args else None
-            if code in BUSY:
-                raise StoreBusy("the database is held by another program", hint="Try again in a minute.") from exc
+            if code in (TIMEOUT, DEADLOCK):
+                raise self._busy(code) from exc
             raise StoreError(f"the database refused a statement: {exc.args[-1] if exc.args else exc}") from exc
+
+    def _busy(self, code: int) -> StoreBusy:
+        """Return the error for a lock that was not to be had; it says so when the database undid more than this import."""
+        if code == TIMEOUT and self.rows("SELECT @@GLOBAL.innodb_rollback_on_timeout") == [(0,)]:
+            return StoreBusy("the database is held by another program", hint="Try again in a minute.")
+        return StoreBusy(
+            "another program was changing the same records, and the database undid everything since the last commit, "
+            "also what was pending before this import",
+            hint="Do again what was not committed, then try again.",
+        )
 
 
 def _plain(name: str) -> str:
@@ -199,7 +256,7 @@ def _text(value: Any) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else str(value)
 
 
-class MysqlStore:
+class MysqlStore(MergesInPlace):
     """The store of a pydal.DAL on MariaDB or MySQL."""
 
     def __init__(self, db: Any) -> None:
@@ -208,18 +265,19 @@ class MysqlStore:
     @contextmanager
     def transaction(self, keep: bool) -> Iterator[MysqlSession]:
         """Open a savepoint; on leaving keep its work (`keep`) or undo it. An exception always undoes it."""
+        savepoint = f"{SAVEPOINT}_{next(_numbers)}"  # a second one of the same name would take the first's place
         with self._settings():
-            self.session.run(f"SAVEPOINT {SAVEPOINT}")
+            self.session.run(f"SAVEPOINT {savepoint}")
             try:
                 yield self.session
             except BaseException:
-                self._undo()
+                self._undo(savepoint)
                 raise
             if keep:
                 self._drop_staging()
-                self.session.run(f"RELEASE SAVEPOINT {SAVEPOINT}")
+                self.session.run(f"RELEASE SAVEPOINT {savepoint}")
             else:
-                self._undo()
+                self._undo(savepoint)
 
     @contextmanager
     def _settings(self) -> Iterator[None]:
@@ -232,20 +290,21 @@ class MysqlStore:
             connection._read_timeout = connection._write_timeout = None  # PyMySQL: a long statement is no lost connection
         session.run("SET NAMES utf8mb4 COLLATE utf8mb4_bin")
         session.run(f"SET SESSION sql_mode = '{SQL_MODE}{escapes}', group_concat_max_len = 1073741824, foreign_key_checks = 0")
+        session.run("SET SESSION sql_notes = 0, max_error_count = 64")  # of what LOAD DATA warns; a note is no warning
         session.run(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}")
         try:
             yield
         finally:
             if connection.open:
-                session.run(f"DO RELEASE_LOCK('{LOCK_NAME}')")
+                session.run(f"DO RELEASE_LOCK({LOCK_NAME})")
                 session.run("SET SESSION " + ", ".join(f"{name} = %s" for name in SETTINGS), before)
                 if hasattr(connection, "_read_timeout"):
                     connection._read_timeout, connection._write_timeout = patience
 
-    def _undo(self) -> None:
+    def _undo(self, savepoint: str) -> None:
         if self.session.connection.open:
             with contextlib.suppress(StoreError):  # a deadlock has rolled everything back, the savepoint too
-                self.session.run(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+                self.session.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
             self._drop_staging()
 
     def _drop_staging(self) -> None:
@@ -254,7 +313,7 @@ class MysqlStore:
 
     def lock(self, tables: Sequence[TableSpec]) -> None:
         """Wait for other imports; what the merge reads it locks until the transaction ends. Raises StoreBusy."""
-        [(got,)] = self.session.rows(f"SELECT GET_LOCK('{LOCK_NAME}', {LOCK_WAIT_S})")
+        [(got,)] = self.session.rows(f"SELECT GET_LOCK({LOCK_NAME}, {LOCK_WAIT_S})")
         if got != 1:
             raise StoreBusy("another import is running", hint="Try again in a minute.")
         for spec in sorted(tables, key=lambda s: s.sql_name):
@@ -282,6 +341,9 @@ class MysqlSnapshot:
 
     def __init__(self, session: MysqlSession) -> None:
         self._session = session
+
+    def lines(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> None:
+        """Only cells can be had."""
 
     def read(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> Iterator[reading.Rows]:
         """Yield the rows of a table as cells, in batches."""

@@ -42,20 +42,35 @@ def query(spec: TableSpec, specs: Mapping[str, TableSpec], to_text: ToText, uuid
     With `uuids_of_list` the database makes whole lines, NULL stays NULL; without it cells are made, and the companions of
     list:references hold their ids, for `with_lists`.
     """
+
+    def companion(field: FieldSpec, column: str) -> str:
+        """SQL for the cell of a companion."""
+        if field.is_list_reference:
+            return uuids_of_list(column, specs[field.target or ""]) if uuids_of_list else column
+        return column if uuids_of_list else f"COALESCE({column}, '{NULL}')"
+
+    columns, source = selection(spec, specs, to_text, companion)
+    return f"SELECT {', '.join(columns)} {source}"
+
+
+def selection(spec: TableSpec, specs: Mapping[str, TableSpec], cell: ToText, companion: ToText) -> tuple[list[str], str]:
+    """Return the columns of a table's SELECT, and the rest of it.
+
+    `cell` makes SQL for the cell of a field from its column, `companion` for a companion from the target's uuid, or from
+    the ids of a list:reference.
+    """
     columns = [f"t.{spec.id_column}"] if spec.id_column else []
-    columns += [to_text(f, f"t.{f.column}") for f in ordered(spec)]
+    columns += [cell(f, f"t.{f.column}") for f in ordered(spec)]
     joins = []
     for number, field in enumerate(companions(spec, specs)):
         if field.is_list_reference:
-            ids = f"t.{field.column}"
-            columns.append(uuids_of_list(ids, specs[field.target or ""]) if uuids_of_list else ids)
+            columns.append(companion(field, f"t.{field.column}"))
             continue
         target = specs[field.target or ""]
         joins.append(f"LEFT JOIN {target.sql_name} p{number} ON p{number}.{target.id_column} = t.{field.column}")
-        uuid = f"p{number}.{uuid_column(target)}"
-        columns.append(uuid if uuids_of_list else f"COALESCE({uuid}, '{NULL}')")
+        columns.append(companion(field, f"p{number}.{uuid_column(target)}"))
     key = spec.id_column or ", t.".join(f.column for f in spec.fields if f.name in spec.primary_key)
-    return f"SELECT {', '.join(columns)} FROM {spec.sql_name} t {' '.join(joins)} ORDER BY t.{key}"
+    return columns, f"FROM {spec.source or spec.sql_name} t {' '.join(joins)} ORDER BY t.{key}"
 
 
 def with_lists(session: Session, spec: TableSpec, specs: Mapping[str, TableSpec], batches: Iterable[Rows]) -> Iterator[Rows]:

@@ -1,7 +1,7 @@
 """The merge, step by step: from staged rows to a decision for each, all in SQL.
 
 match -> give ids -> refuse repeated keys -> match rows without key by content -> resolve references -> reject what points
-nowhere, and what points to that -> decide -> unique constraints.
+nowhere, and what points to that -> fill what rows lack -> decide -> unique constraints.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..records import FieldSpec, Identity, Problem
-from . import deciding, matching, references
-from .session import as_columns
+from . import absences, deciding, matching, references
+from .session import ROW_NUMBER, as_columns
 from .staging import Staged, Work, joined_columns
 
 
 def reconcile(work: Work) -> None:
     """Decide on every staged row; afterwards `staged.m`, `.r` and `.o` say what to write. Problems are in `work`."""
+    for staged in work.staged:
+        if staged.waiting is not None:
+            staged.waiting(work)
+    if work.arrivals is not None:
+        work.arrivals.before_matching(work)
     for staged in work.staged:
         work.session.analyze(staged.s, joined_columns(staged))
         _refuse_unfit(work, staged)
@@ -35,22 +40,27 @@ def reconcile(work: Work) -> None:
         references.drop(work, staged)
         references.resolve(work, staged)
     reject_with_children(work, ((s, list(references.missing(work, s))) for s in work.staged))
+    if work.arrivals is not None:
+        work.arrivals.before_deciding(work)
     for staged in work.staged:
+        absences.give_defaults(work, staged)
+        absences.take_over(work, staged)
         deciding.decide_all(work, staged)
     for staged in work.staged:
         reject_with_children(work, [(staged, list(deciding.unique_violations(work, staged)))])
         absent = [f.name for f in _absent_notnull(work, staged)]
         reject_with_children(work, [(staged, list(deciding.missing_columns(work, staged, absent)))])
+        reject_with_children(work, [(staged, list(absences.without_value(work, staged)))])
 
 
 def _refuse_unfit(work: Work, staged: Staged) -> None:
     """Reject rows with a value that its column would change silently."""
     for position, field in enumerate(staged.fields):
-        found = work.session.unfit(staged.spec, field, f"s.v{position}")
+        found = work.session.unfit(staged.spec, field, staged.s, f"v{position}")
         if found is None:
             continue
         condition, reason = found
-        rows = work.session.rows(f"SELECT s.n, s.line, s.v{position} FROM {staged.s} s WHERE {condition} ORDER BY s.n")
+        rows = work.session.rows(f"SELECT n, line, v{position} FROM {staged.s} WHERE {condition} ORDER BY n")
         name = staged.spec.name
         work.reject(staged, ((n, Problem("unfit", reason, name, line, field.name, str(value)[:200])) for n, line, value in rows))
 
@@ -69,7 +79,8 @@ def _match_keyless(work: Work) -> None:
         for staged in waiting:
             references.drop(work, staged)
             references.resolve(work, staged)
-            found = matching.match_contents(work, staged)
+            absences.give_defaults(work, staged)
+            found = sum(matching.match_contents(work, staged, *group) for group in absences.alike(work, staged)) > 0
             fresh = matching.give_ids(work, staged, resolved_only=True)
             progress = progress or ((found or fresh > 0) and _waits_for(waiting))
     for staged in waiting:
@@ -100,7 +111,7 @@ def _forget(work: Work, staged: Staged, problems: list[tuple[int, Problem]]) -> 
     """Take rejected rows out, and unset what was resolved to the records they would have made."""
     session, gone = work.session, f"ps_g{staged.index}"
     session.create(gone, (f"id {session.dialect.id_type}",))
-    with work.listed(as_columns([(n,) for n in sorted({n for n, _ in problems})], 1), ("n INTEGER PRIMARY KEY",)) as numbers:
+    with work.listed(as_columns([(n,) for n in sorted({n for n, _ in problems})], 1), (ROW_NUMBER,)) as numbers:
         session.run(f"INSERT INTO {gone} SELECT id FROM {staged.m} WHERE fresh = 1 AND n IN (SELECT n FROM {numbers})")
     for child in work.staged:
         for position, field in child.references:

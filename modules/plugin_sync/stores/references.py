@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..records import FieldSpec, Problem, TableSpec
+from .session import ROW_NUMBER
 from .staging import ALIASES, Staged, Work, uuid_column
 
 
@@ -35,7 +36,8 @@ class Way:
 
 def needs_src(work: Work, target: str) -> bool:
     """Whether any staged reference to `target` has to go by ids within the file."""
-    return any(field.target == target and field.name in staged.by_src for staged in work.staged for _, field in staged.references)
+    pointing = (s for s in work.staged if s.rows > s.same)
+    return any(field.target == target and field.name in staged.by_src for staged in pointing for _, field in staged.references)
 
 
 def ways(work: Work, staged: Staged, position: int, key: str, src: str) -> list[Way]:
@@ -87,7 +89,10 @@ def resolve(work: Work, staged: Staged) -> None:
         return
     session, dialect = work.session, work.session.dialect
     types = [f"r{p} {dialect.list_type if f.is_list_reference else dialect.id_type}" for p, f in staged.references]
-    session.create(staged.r, ["n INTEGER PRIMARY KEY", *types])
+    session.create(staged.r, [ROW_NUMBER, *types])
+    staged.resolved = True
+    if staged.rows == staged.same:
+        return  # nothing is left to resolve
     values, joins, later = [], [], []
     for position, field in staged.references:
         found = [] if field.is_list_reference else ways(work, staged, position, f"s.r{position}", f"s.v{position}")
@@ -113,7 +118,7 @@ def _resolve_list(work: Work, staged: Staged, position: int) -> None:
     for way in ways(work, staged, position, f"{items}.k", f"{items}.src"):
         session.run(f"UPDATE {items} SET id = {way.subquery} WHERE id IS NULL AND {way.open}")
     joined = dialect.concat_items.format(id="x.id", pos="x.pos")
-    session.create(f"{items}j", ("n INTEGER PRIMARY KEY", f"v {dialect.list_type}"))
+    session.create(f"{items}j", (ROW_NUMBER, f"v {dialect.list_type}"))
     session.run(f"INSERT INTO {items}j SELECT x.n, {joined} FROM (SELECT n, pos, id FROM {items} ORDER BY n, pos) x GROUP BY x.n")
     session.run(
         dialect.update_from.format(
@@ -136,7 +141,9 @@ def missing(work: Work, staged: Staged) -> Iterator[tuple[int, Problem]]:
     """Yield rows that point to a record that is neither here nor taken from the file, each with its problem."""
     found = _found(work, staged)
     for position, field in staged.references:
-        if field.is_reference and field.name not in staged.by_src and found[position] == staged.pointing.get(position, 0):
+        one_way = field.name not in staged.by_src or field.name not in staged.companions  # by uuid or by id, never both
+        sure = field.is_reference and one_way and position not in staged.gapped
+        if sure and found[position] == staged.pointing.get(position, 0):
             continue
         rows = _missing_items(work, staged, position) if field.is_list_reference else _missing_one(work, staged, position, field)
         for number, line, key, src in rows:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import SettingsError
+from .contract import Store
 from .mysql import MysqlStore
+from .portable import PortableStore
 from .postgres import PostgresStore
 from .sqlite import SqliteStore
 
-STORES: dict[str, Callable[[Any], Any]] = {"sqlite": SqliteStore, "postgres": PostgresStore, "mysql": MysqlStore}
+STORES: dict[str, Callable[[Any], Store]] = {"sqlite": SqliteStore, "postgres": PostgresStore, "mysql": MysqlStore}
 
 
-def open_store(db: Any) -> Any:
-    """Return the store for a pydal.DAL; SettingsError lists the engines that there are."""
-    engine = db._adapter.dbengine
-    try:
-        return STORES[engine](db)
-    except KeyError as exc:
-        raise SettingsError(f"no store for {engine} databases", hint=f"There are: {', '.join(STORES)}.") from exc
+def open_store(db: Any) -> Store:
+    """Return the store for a pydal.DAL: that of its engine, or the portable one; SettingsError when none can serve it."""
+    return STORES.get(db._adapter.dbengine, PortableStore)(db)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records import FieldSpec, TableSpec
 from ..values import Limits
 
+if TYPE_CHECKING:
+    from ..formats.blocks import RawRows
+    from .staging import Layout, Staged
+
 Params = Sequence[Any]
+ROW_NUMBER = "n INTEGER PRIMARY KEY"  # the first column of what is made beside the rows of a file
 
 
 class Session(Protocol):
@@ -40,8 +45,13 @@ class Session(Protocol):
     def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Put rows, given column by column, into a temporary table, the fastest way that the database has."""
 
+    def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Callable[[int], None]) -> bool:
+        """Stage a table from the file's bytes, and say how many rows were read; return False, and leave everything as it was,
+        where it has to be read by cells.
+        """
+
     def analyze(self, table: str, columns: Sequence[str]) -> None:
-        """Tell the planner about a temporary table that was filled; `columns` are those it is joined by."""
+        """Make a temporary table that was filled ready to be joined, by these columns."""
 
     def staged_type(self, spec: TableSpec, field: FieldSpec) -> str:
         """Return the SQL type in which values of a field are staged."""
@@ -49,8 +59,13 @@ class Session(Protocol):
     def key_type(self, spec: TableSpec) -> str:
         """Return the SQL type in which folded uuids of a table, or its primary keys, are compared."""
 
-    def unfit(self, spec: TableSpec, field: FieldSpec, value: str) -> tuple[str, str] | None:
-        """Return an SQL condition on a staged value that the column would change silently, and the reason."""
+    def unfit(self, spec: TableSpec, field: FieldSpec, table: str, column: str) -> tuple[str, str] | None:
+        """Return an SQL condition for staged values that the field's column would change silently, and the reason; None if
+        there are none. `table` and `column` say where they were loaded.
+        """
+
+    def reader(self) -> Any:
+        """Return what reads tables as the lines of a file, as they are inside this transaction."""
 
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique constraint of a table, its id left out."""
@@ -60,6 +75,14 @@ class Session(Protocol):
 
     def used_ids(self, spec: TableSpec, last: int) -> None:
         """Note that ids up to `last` were given, so that the database itself gives higher ones."""
+
+
+class CellByCell:
+    """A session whose database takes no rows as the file has them."""
+
+    def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Callable[[int], None]) -> bool:
+        """Return False: nothing was staged."""
+        return False
 
 
 class TemporaryTables:
@@ -81,7 +104,7 @@ class TemporaryTables:
         for key in keys:
             self.index(name, key)
 
-    def unfit(self, spec: TableSpec, field: FieldSpec, value: str) -> tuple[str, str] | None:
+    def unfit(self, spec: TableSpec, field: FieldSpec, table: str, column: str) -> tuple[str, str] | None:
         """Return None: what passed the codecs is kept as it is."""
         return None
 
@@ -105,10 +128,16 @@ class Dialect:
     list_type: str
     limits: Limits
     max_modified: str  # the later of {a} and {b}, either may be NULL
-    update_from: str  # {table} {sets} {source} {on}
+    update_from: str  # {table} {sets} {source} {on}, the source's tables parted by commas
     concat_items: str  # bar-joins {id} in the order of {pos} over groups
     self_references_at_once: bool  # one INSERT may bring rows that point to each other
+    self_references_apart: bool  # an UPDATE that assigns one costs much more, though it stays as it is
+    indexes_in_transactions: bool  # CREATE INDEX commits nothing; and columns of references have none of their own
     content: str  # text that is equal for equal values {a}, NULL included
+    update_many: str = ""  # the same, the source's tables parted by STRAIGHT_JOIN: faster when much of the table changes
+    as_named: str = ""  # after SELECT: join in the order in which the tables are named
+    fingerprint: str = ""  # few bytes of the text {a}, equal for equal ones: different ones are counted faster than found
+    hash_joins: bool = False  # whole tables are joined without an index
     contents: Mapping[str, str] = field(default_factory=dict)  # pyDAL type -> what {a} of it is made to before
 
     def equal(self, a: str, b: str, kind: str) -> str:

@@ -14,7 +14,9 @@ from ..errors import StoreBusy, StoreError
 from ..records import FieldSpec, TableSpec
 from ..values import CODECS, NULL, Limits
 from . import reading
-from .session import Dialect, Params, TemporaryTables
+from .contract import MergesInPlace
+from .session import CellByCell, Dialect, Params, TemporaryTables
+from .sqlite_lines import Part, lines_of, parts_of
 
 SAVEPOINT = "plugin_sync"
 BATCH = 1000  # rows read at once
@@ -42,11 +44,13 @@ DIALECT = Dialect(
     update_from="UPDATE {table} AS t SET {sets} FROM {source} WHERE {on}",
     concat_items="'|' || group_concat({id}, '|') || '|'",
     self_references_at_once=False,
+    self_references_apart=True,
+    indexes_in_transactions=True,
     content="quote({a})",
 )
 
 
-class SqliteSession(TemporaryTables):
+class SqliteSession(CellByCell, TemporaryTables):
     """Statements on one connection; database errors become StoreError with the driver's reason."""
 
     dialect = DIALECT
@@ -89,6 +93,10 @@ class SqliteSession(TemporaryTables):
         """Return the type of keys: text, compared byte by byte."""
         return "TEXT"
 
+    def reader(self) -> SqliteSnapshot:
+        """Return what reads tables as they are inside this transaction."""
+        return SqliteSnapshot(self)
+
     def unique_keys(self, spec: TableSpec) -> list[tuple[str, ...]]:
         """Return the SQL-ready columns of each unique index of a table, its id left out."""
         if spec.name not in self._unique:
@@ -128,7 +136,7 @@ def _translated() -> Iterator[None]:
         raise StoreError(f"the database refused a statement: {exc}") from exc
 
 
-class SqliteStore:
+class SqliteStore(MergesInPlace):
     """The store of a pydal.DAL on SQLite."""
 
     def __init__(self, db: Any) -> None:
@@ -203,6 +211,25 @@ class SqliteSnapshot:
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
+
+    def lines(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> Iterator[tuple[bytes, int]]:
+        """Yield the lines of a table in pieces, and how many records each holds."""
+        written = 0
+        if not any(f.is_list_reference for f in spec.references):
+            parts, source = parts_of(spec, specs, to_text)
+            for batch in self._session.stream(f"SELECT {', '.join(part.sql for part in parts)} {source}"):
+                lines = lines_of(batch, parts)
+                if lines is None:
+                    break
+                written += len(batch)
+                yield lines, len(batch)
+            else:
+                return
+        cells = [Part("", 1)] * len(reading.header_of(spec, specs))
+        for batch in self.read(spec, specs):  # what was written already is read again
+            rest = batch[written:]
+            written -= len(batch) - len(rest)
+            yield lines_of(rest, cells) or b"", len(rest)
 
     def read(self, spec: TableSpec, specs: Mapping[str, TableSpec]) -> Iterator[reading.Rows]:
         """Yield the rows of a table as cells, in batches."""

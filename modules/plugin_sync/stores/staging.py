@@ -4,23 +4,57 @@ A staging table `ps_sI` holds: n (row number), line, src (the file's id), k (the
 one), v0.. (stored values of the file's columns) and r0.. (folded uuid of the record that a reference column points to).
 Items of list:reference columns wait in `ps_lI_J` (n, pos, src, k). Beside them the merge builds, narrow and by n,
 `ps_mI` (the local id that a row is or will be, and its key k, the folded uuid), `ps_rI` (references as local ids) and
-`ps_oI` (rows that differ).
+`ps_oI` (rows that differ). `ps_xI` and `ps_yI` are there where rows lack columns (`absences`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..policies import Policy
 from ..records import FieldSpec, Identity, Problem, Problems, TableSpec
 from ..settings import Duplicates
 from ..values import Stored
-from .session import Session, as_columns
+from .session import ROW_NUMBER, Session, as_columns
 
 ALIASES = "plugin_sync_alias"
+
+
+class Layout(Protocol):
+    """Where the file's columns go: see `planning.Plan`."""
+
+    @property
+    def fields(self) -> Sequence[int]:
+        """Position in the file's rows of each staged column, -1 when the file lacks it."""
+
+    @property
+    def companions(self) -> Mapping[int, int]:
+        """Position in the file's rows by that of the staged column."""
+
+    @property
+    def src(self) -> int | None:
+        """Position in the file's rows of the ids."""
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has."""
+
+
+class Arrivals(Protocol):
+    """The uploaded files that come with the rows: see `attaching.Attaching`."""
+
+    def before_matching(self, work: Work) -> None:
+        """Give the files of rows without a key their names here."""
+
+    def before_deciding(self, work: Work) -> None:
+        """Give the files of all other rows theirs."""
+
+    def brings(self, table: str) -> bool:
+        """Whether any come for records of a table."""
 
 
 @dataclass
@@ -40,7 +74,16 @@ class Staged:
     decided: bool = False  # whether `o` was made
     first_id: int | None = None  # the lowest id given to a new row
     next_id: int = 1  # above every id given to a new row
+    shift: int | None = None  # every row in `s` is new, and its id its row number plus this
     rounds: int = 0  # in which ids were given; within one they ascend with n
+    distinct: bool = False  # it is known that no uuid and no id stands in the file twice
+    waiting: Callable[[Work], None] | None = None  # fills `s`, called first of all under the lock
+    same: int = 0  # rows that are just the same here, and left out of `s`
+    apart: str = ""  # SQL for (src, id) of these
+    attached: dict[int, str] = dataclasses.field(default_factory=dict)  # upload columns: tables (n) of rows whose file came
+    gaps: dict[tuple[int, ...], int] = dataclasses.field(default_factory=dict)  # sets of columns that rows lack, by number
+    fallbacks: dict[int, Stored] = dataclasses.field(default_factory=dict)  # defaults of these columns
+    resolved: bool = False  # whether `r` was made
 
     @property
     def s(self) -> str:
@@ -67,6 +110,21 @@ class Staged:
         """Name of the table of rows that differ."""
         return f"ps_o{self.index}"
 
+    @property
+    def x(self) -> str:
+        """Name of the table of rows that lack columns."""
+        return f"ps_x{self.index}"
+
+    @property
+    def y(self) -> str:
+        """Name of the table of the columns that they lack."""
+        return f"ps_y{self.index}"
+
+    @property
+    def gapped(self) -> tuple[int, ...]:
+        """Positions of the columns that any row lacks."""
+        return tuple(sorted({position for columns in self.gaps for position in columns}))
+
     def items(self, position: int) -> str:
         """Name of the table of items of the list:reference at `position`."""
         return f"ps_l{self.index}_{position}"
@@ -89,6 +147,10 @@ class Staged:
     def references(self) -> tuple[tuple[int, FieldSpec], ...]:
         """Positions and specifications of the columns that point to records."""
         return tuple((i, f) for i, f in enumerate(self.fields) if f.target is not None)
+
+    def came(self, position: int) -> str:
+        """SQL condition on s: the uploaded file that the row names in this column came with it."""
+        return f"s.n IN (SELECT n FROM {self.attached[position]})" if position in self.attached else "1 = 0"
 
     def value(self, position: int) -> str:
         """SQL for a column's final value: resolved for references, else as staged."""
@@ -124,7 +186,10 @@ class Work:
     match: Mapping[str, tuple[str, ...]]
     duplicates: Duplicates = Duplicates.LINK
     aliases: bool = False  # there is a table of aliases
+    leave_out_same: bool = True  # a store may leave rows that are just the same here out of the merge
     same_instance: bool = False  # the file was made by this very instance: its ids are ours
+    exact: bool = False  # names of uploads are taken as they come
+    arrivals: Arrivals | None = None  # uploaded files that came too
     defaults: Mapping[str, Mapping[str, Stored]] = dataclasses.field(default_factory=dict)  # by table: columns the file lacks
     staged: list[Staged] = dataclasses.field(default_factory=list)
     folded: dict[str, bool] = dataclasses.field(default_factory=dict)  # whether all local uuids are in lower case
@@ -141,7 +206,7 @@ class Work:
             self.problems.add(problem)
             numbers.add(number)
         if numbers:
-            with self.listed(as_columns([(n,) for n in sorted(numbers)], 1), ("n INTEGER PRIMARY KEY",)) as gone:
+            with self.listed(as_columns([(n,) for n in sorted(numbers)], 1), (ROW_NUMBER,)) as gone:
                 for table in (staged.s, *tables):
                     self.session.run(f"DELETE FROM {table} WHERE n IN (SELECT n FROM {gone})")
         staged.rows -= len(numbers)
@@ -203,7 +268,7 @@ def create(work: Work, staged: Staged) -> None:
     """Create the staging tables of one table of the file."""
     session, ident = work.session, work.session.dialect.id_type
     keys = {i: session.key_type(work.specs[f.target or ""]) for i, f in staged.references}
-    columns = ["n INTEGER PRIMARY KEY", "line INTEGER NOT NULL", f"src {ident}"]
+    columns = [ROW_NUMBER, "line INTEGER NOT NULL", f"src {ident}"]
     columns += [f"k {session.key_type(staged.spec)}"] if staged.spec.identity is Identity.PRIMARY_KEY else []
     columns += [f"v{i} {session.staged_type(staged.spec, f)}" for i, f in enumerate(staged.fields)]
     columns += [f"r{i} {keys[i]}" for i, f in staged.references if f.is_reference]

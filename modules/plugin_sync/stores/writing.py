@@ -6,15 +6,28 @@ Values are bound or come from staging; `update=` defaults and pyDAL's own upload
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from ..errors import SyncError
+from ..errors import StoreError, SyncError
 from ..policies import Policy
 from ..records import FieldSpec, Identity, TableSpec
 from ..values import Stored
 from .deciding import CHANGED, compared, is_blank
 from .matching import BY_MATCH_KEY
-from .session import as_columns
+from .session import ROW_NUMBER, as_columns
 from .staging import ALIASES, Staged, Work, uuid_column
+
+MANY = 8  # a table is read whole to change every eighth of its records, or more
+
+
+@contextmanager
+def named(staged: Staged) -> Iterator[None]:
+    """Say which table was being written when the database refused a statement."""
+    try:
+        yield
+    except StoreError as exc:
+        exc.table = exc.table or staged.spec.name
+        raise
 
 
 def give_uuids(work: Work, staged: Staged, new_uuid: Callable[[], str]) -> int:
@@ -26,7 +39,7 @@ def give_uuids(work: Work, staged: Staged, new_uuid: Callable[[], str]) -> int:
         f"SELECT s.n FROM {staged.m} m JOIN {staged.s} s ON s.n = m.n WHERE m.fresh = 1 AND m.k IS NULL ORDER BY s.n"
     )
     values = as_columns([(number, new_uuid()) for (number,) in rows], 2)
-    with work.listed(values, ("n INTEGER PRIMARY KEY", f"v {work.session.key_type(staged.spec)}")) as given:
+    with work.listed(values, (ROW_NUMBER, f"v {work.session.key_type(staged.spec)}")) as given:
         work.session.run(
             work.session.dialect.update_from.format(
                 table=staged.s, sets=work.session.dialect.assign(f"v{position}", "g.v"), source=f"{given} g", on="g.n = t.n"
@@ -98,37 +111,65 @@ def set_late_references(work: Work, staged: Staged) -> None:
         )
 
 
-def update_changed(work: Work, staged: Staged) -> int:
-    """Update the changed records of one table; return how many."""
+def update_changed(work: Work, staged: Staged) -> None:
+    """Update the changed records of one table.
+
+    Where the dialect says so, columns that point to the own table are set on their own, and only where they differ.
+    """
+    own = {p for p, f in staged.references if f.is_reference and f.target == staged.spec.name}
+    apart = own if work.session.dialect.self_references_apart else set()
+    positions = [p for p in compared(staged) if p not in apart]
+    if positions:
+        _update(work, staged, positions)
+    for position in sorted(apart.intersection(compared(staged))):
+        column = f"t.{staged.fields[position].column}"
+        value = written_value(work, staged, position)
+        differ = work.session.dialect.equal(column, value, staged.fields[position].type)
+        _update(work, staged, [position], f" AND NOT ({differ})")
+
+
+def _update(work: Work, staged: Staged, positions: list[int], condition: str = "") -> None:
     spec = staged.spec
-    sets = [work.session.dialect.assign(staged.fields[p].column, written_value(work, staged, p)) for p in compared(staged)]
-    if not sets:
-        return 0
-    keyed = spec.id_column is not None
-    source = f"{staged.o} o, {staged.s} s" + (f", {staged.r} r" if staged.references else "")
+    sets = [work.session.dialect.assign(staged.fields[p].column, written_value(work, staged, p)) for p in positions]
+    source = [f"{staged.o} o", f"{staged.s} s", *([f"{staged.r} r"] if staged.references else [])]
     joined = "s.n = o.n" + (" AND r.n = o.n" if staged.references else "")
-    local = f"t.{spec.id_column} = o.id" if keyed else staged.on_local
-    return work.session.run(
-        work.session.dialect.update_from.format(
-            table=spec.sql_name, sets=", ".join(sets), source=source, on=f"o.o = {CHANGED} AND {joined} AND {local}"
+    local = f"t.{spec.id_column} = o.id" if spec.id_column is not None else staged.on_local
+    dialect, comma = work.session.dialect, ", "
+    many = dialect.update_many if _many_change(work, staged) else ""
+    work.session.run(
+        (many or dialect.update_from).format(
+            table=spec.sql_name,
+            sets=comma.join(sets),
+            source=" STRAIGHT_JOIN ".join(source) if many else comma.join(source),
+            on=f"o.o = {CHANGED} AND {joined} AND {local}{condition}",
         )
     )
+
+
+def _many_change(work: Work, staged: Staged) -> bool:
+    """Whether so much of the table changes that all of it may be read for that."""
+    if not work.session.dialect.update_many or staged.spec.id_column is None:
+        return False
+    [(changed,)] = work.session.rows(f"SELECT count(*) FROM {staged.o} WHERE o = {CHANGED}")
+    more = f"SELECT 1 FROM {staged.spec.sql_name} LIMIT {int(changed) * MANY}, 1"  # reads no more than it must to know
+    return not work.session.rows(more)
 
 
 def written_value(work: Work, staged: Staged, position: int) -> str:
     """SQL, with t for the local record, for what a changed record's column becomes.
 
-    Under `fill` only what is empty here is taken; and the name of an uploaded file is only taken where there is none,
-    since the file itself does not come with a CSV and the one that is here must not be lost.
+    Under `fill` only what is empty here is taken; and the name of an uploaded file that did not come is only taken where
+    there is none, since the one that is here must not be lost.
     """
     value, spec, field = staged.value(position), staged.spec, staged.fields[position]
     fill = work.policies[spec.name] is Policy.FILL
     ours = f"t.{field.column}"
     if fill and field.name == spec.modified_name:
         return work.session.dialect.max_modified.format(a=ours, b=value)
-    if not fill and field.type != "upload":
+    if work.exact or (not fill and field.type != "upload"):
         return value
-    return f"CASE WHEN {is_blank(ours, field.type)} THEN COALESCE({value}, {ours}) ELSE {ours} END"
+    came = "" if fill else f"WHEN {staged.came(position)} THEN {value} "
+    return f"CASE {came}WHEN {is_blank(ours, field.type)} THEN COALESCE({value}, {ours}) ELSE {ours} END"
 
 
 def keep_aliases(work: Work, staged: Staged) -> int:
@@ -139,7 +180,7 @@ def keep_aliases(work: Work, staged: Staged) -> int:
     return work.session.run(
         f"INSERT INTO {ALIASES} (table_name, alias, uuid) SELECT {mark}, m.k, t.{uuid_column(staged.spec)} "
         f"FROM {staged.m} m JOIN {staged.s} s ON s.n = m.n JOIN {staged.spec.sql_name} t ON t.{staged.spec.id_column} = m.id "
-        f"WHERE m.how = {BY_MATCH_KEY}",
+        f"WHERE m.how = {BY_MATCH_KEY} AND m.k IS NOT NULL",
         (staged.spec.name,),
     )
 
