@@ -12,68 +12,53 @@ import hashlib
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from ..errors import FileEncodingError, FileFormatError, FileIncomplete, SyncError
 from ..records import Origin
+from .blocks import RawRows
+from .contract import Batch, Dialect, Name, Reading, Section
 from .footer import Footer, footer_line, parse_footer
 from .source import CHOOSE, ByteSource
 
 BATCH = 2000  # rows
 MAX_CELL = 1 << 26  # characters
-NEWLINE = re.compile(r"\r\n|\r|\n")
 QUALIFIED = re.compile(r"""["`]?(\w+)["`]?[.]["`]?\w""")  # table.column
-COPY_AGAIN = "Copy it again from where it came from; a complete file ends with a line END."
+COPY_AGAIN = "Copy it again from the USB stick."
 
 csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))  # the default, 131,072, cannot read back what pyDAL writes
 
 
-class Batch(NamedTuple):
-    """Some rows of one table and the line each of them begins at."""
-
-    rows: list[list[str]]
-    lines: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How cells are parted, as pyDAL's import takes it; `table` names the table of a file that has no TABLE line."""
-
-    delimiter: str = ","
-    quotechar: str = '"'
-    quoting: int = csv.QUOTE_MINIMAL
-    encoding: str = "utf-8"
-    table: str | None = None
-    require_end: bool = True
-
-
-class Section(NamedTuple):
-    """One table of the file: its name, header cells, the header's line, and its rows, to be read before the next."""
-
-    table: str
-    header: tuple[str, ...]
-    line: int
-    batches: Iterator[Batch]
-
-
 @dataclass
 class CsvReader:
-    """Reads a file once, from start to end; `footer` is known after `sections` is exhausted."""
+    """Reads a file once, from start to end; `footer` is known after `sections` is exhausted.
+
+    `raw` gives the rows of the section at hand as bytes instead, None where the file does not allow it.
+    """
 
     fileobj: Any
-    dialect: Dialect = Dialect()
+    reading: Reading = field(default_factory=Reading)
     footer: Footer | None = None
+    raw: RawRows | None = None
+    attachments: ClassVar[None] = None
     source: ByteSource = field(init=False)
+    dialect: Dialect = field(init=False)
     _pending: list[list[str]] = field(default_factory=list)
     _line: int = 0  # lines before _pending
     _consecutive: bool = True  # no row of _pending has a line end in a cell
     _failure: SyncError | None = None
     _first: list[str] | None = None
+    _anchor: tuple[int, int] = (0, 0)  # a byte of the file and how many lines are before it
+    _base: int = 0  # lines before those that _rows counts
 
     def __post_init__(self) -> None:
+        self.dialect = self.reading.dialect
         self.source = ByteSource(self.fileobj, self.dialect.encoding)
+        self._begin()
+
+    def _begin(self) -> None:
         self._text = self.source.lines()
         self._rows = csv.reader(
             self._text,
@@ -82,6 +67,16 @@ class CsvReader:
             quoting=csv.QUOTE_NONE if self.dialect.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL,
             strict=True,
         )
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all bytes read."""
+        return self.source.digest
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes were read."""
+        return self.source.size_bytes
 
     def sections(self) -> Iterator[Section]:
         """Yield the tables in file order; each one's batches must be read before the next is asked for.
@@ -108,6 +103,14 @@ class CsvReader:
             raise FileIncomplete("the file is incomplete: its END is missing", hint=COPY_AGAIN)
         self._check_footer(ended)
 
+    def only_table(self) -> Iterator[Section]:
+        """Yield the table of a file that is known to hold nothing but a header and rows."""
+        first = self._next_row()
+        if first is None:
+            raise FileFormatError("the file is empty")
+        yield self._single_table(*first)
+        self._check_footer(ended=False)
+
     def _section(self, row: list[str], line: int) -> Section:
         if len(row) != 1 and row[0].startswith("TABLE ") and not "".join(row[1:]).strip():
             raise FileFormatError(
@@ -123,6 +126,7 @@ class CsvReader:
             return Section(name, (), line, iter(()))
         cells = tuple(header.rows[0])
         _refuse_other_delimiter(cells, header.lines[0], self.dialect)
+        self.raw = self._raw(len(cells))
         return Section(name, cells, header.lines[0], self._batches(len(cells)))
 
     def _refuse_row(self, row: list[str], line: int) -> NoReturn:
@@ -143,7 +147,13 @@ class CsvReader:
                 line=line,
                 hint=CHOOSE,
             )
+        self.raw = self._raw(len(header), single=True)
         return Section(name, tuple(header), line, self._batches(len(header), single=True))
+
+    def _raw(self, width: int, single: bool = False) -> RawRows | None:
+        plain = Dialect(table=self.dialect.table, require_end=self.dialect.require_end, encoding=self.dialect.encoding)
+        usual = self.source.can_rewind and self.dialect == plain and width > 1
+        return RawRows(self, width, single) if usual else None
 
     def _batches(self, width: int, single: bool = False) -> Iterator[Batch]:
         """Yield rows up to the blank line that ends a table; a blank line before a row of the same width ends none."""
@@ -186,7 +196,7 @@ class CsvReader:
         start = self._line + 1
         if self._consecutive or not rows:
             return range(start, start + len(rows))
-        return list(itertools.accumulate((_height(row) for row in rows[:-1]), initial=start))
+        return list(itertools.accumulate(_heights(rows[:-1]), initial=start))
 
     def _next_row(self) -> tuple[list[str], int] | None:
         """Return the next row that is not blank and its line; None at the end."""
@@ -215,7 +225,7 @@ class CsvReader:
         except UnicodeDecodeError as exc:
             self._failure = FileEncodingError(
                 "the file is not text in UTF-8",
-                line=self._rows.line_num + 1,
+                line=self._base + self._rows.line_num + 1,
                 hint="Save it as 'CSV UTF-8' and import that.",
             )
             self._failure.__cause__ = exc
@@ -224,7 +234,7 @@ class CsvReader:
             raise self._failure
 
     def _translated(self, exc: csv.Error) -> SyncError:
-        text, line = str(exc), self._rows.line_num
+        text, line = str(exc), self._base + self._rows.line_num
         if "unexpected end of data" in text:
             return FileIncomplete("the file is incomplete: it ends inside a cell", line=line, hint=COPY_AGAIN)
         if "field larger" in text:
@@ -233,13 +243,45 @@ class CsvReader:
             "the quotes of this line do not match", line=line, hint="A quote inside a quoted cell is written twice."
         )
 
+    # ---- the same rows as bytes
+
+    def go_to(self, offset: int, lines: int) -> None:
+        """Read on from a byte of the file, before which there are so many lines."""
+        self.source.rewind(offset)
+        self._text.detach()  # else it would close the source
+        self._pending, self._failure, self._consecutive = [], None, True
+        self._anchor, self._line, self._base = (offset, lines), lines, lines
+        self._begin()
+
+    def here(self) -> tuple[int, int] | None:
+        """Return where the next row begins: its byte and how many lines are before; None where it cannot be told."""
+        offset, lines = self._anchor
+        before, wanted = self.source.offset, self._line
+        self.source.rewind(offset)
+        while lines < wanted:
+            chunk = self.source.read1()
+            chunk += self.source.read1(1) if chunk.endswith(b"\r") else b""
+            if not chunk or chunk.count(b"\r") != chunk.count(b"\r\n"):
+                self.source.rewind(before)
+                return None
+            count = chunk.count(b"\n")
+            if lines + count >= wanted:
+                chunk = b"\n".join(chunk.split(b"\n", wanted - lines)[:-1]) + b"\n"
+                count = wanted - lines
+            offset, lines = offset + len(chunk), lines + count
+        return offset, lines
+
+    def ends(self, width: int, single: bool) -> bool:
+        """Whether no more rows of the table come."""
+        return next(self._batches(width, single), None) is None
+
     # ---- beginning and end
 
     def _refuse_early(self, first: tuple[list[str], int]) -> bool:
         """Return whether the first row can only be the start of a damaged table file."""
-        row, line = first
+        row, _ = first
         if "\0" in "".join(row):
-            raise FileFormatError("the file is not a CSV", line=line, hint=CHOOSE)
+            raise FileFormatError("the selected file must be a CSV, XML or ZIP", hint=CHOOSE)
         return len(row) == 1 and self._at_end()
 
     def _check_footer(self, ended: bool) -> None:
@@ -256,8 +298,23 @@ def _is_marker(row: list[str]) -> bool:
     return row == ["END"] or row[0].startswith("TABLE ")
 
 
+def _heights(rows: Sequence[list[str]]) -> Sequence[int]:
+    """Return how many lines each row is high; a column at a time, since few columns have cells with line breaks."""
+    if len(set(map(len, rows))) != 1:
+        return list(map(_height, rows))
+    heights = [1] * len(rows)
+    for column in zip(*rows, strict=True):
+        text = "".join(column)
+        if "\n" in text or "\r" in text:
+            heights = [height + _height([cell]) - 1 for height, cell in zip(heights, column, strict=True)]
+    return heights
+
+
 def _height(row: list[str]) -> int:
-    return 1 + sum(len(NEWLINE.findall(cell)) for cell in row)
+    text = "\0".join(row)  # no line end can come of two cells that meet
+    if "\n" not in text and "\r" not in text:
+        return 1
+    return 1 + text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 def _refuse_other_delimiter(header: tuple[str, ...], line: int, dialect: Dialect) -> None:
@@ -275,9 +332,13 @@ def _refuse_other_delimiter(header: tuple[str, ...], line: int, dialect: Dialect
 
 
 class CsvWriter:
-    """Turns rows of text into the bytes of a file, batch by batch; counts rows and hashes what it made."""
+    """Turns rows of text into the bytes of a file, batch by batch, and hashes what it made."""
 
-    def __init__(self) -> None:
+    takes_lines = True
+    missing_files: Sequence[Name] = ()
+
+    def __init__(self, origin: Origin = Origin()) -> None:  # noqa: B008  # frozen
+        self._origin = origin
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer)
         self._hash = hashlib.sha256()
@@ -305,13 +366,17 @@ class CsvWriter:
         self._buffer.write("\r\n\r\n")
         return self._taken()
 
-    def end(self, origin: Origin, rows: dict[str, int]) -> bytes:
-        """Return END and the footer."""
+    def close(self) -> bytes:
+        """Return END; the file then says neither who made it nor what it holds."""
         self._buffer.write("END\r\n")
-        body = self._taken()
-        footer = footer_line(Footer(origin, rows, self.sha256)).encode("utf-8")
+        return self._taken()
+
+    def end(self, rows: Mapping[str, int]) -> Iterator[bytes]:
+        """Yield END and the footer."""
+        yield self.close()
+        footer = footer_line(Footer(self._origin, rows, self.sha256)).encode("utf-8")
         self.size_bytes += len(footer)
-        return body + footer
+        yield footer
 
     @property
     def sha256(self) -> str:

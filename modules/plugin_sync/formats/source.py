@@ -16,6 +16,7 @@ from ..errors import FileEncodingError, FileFormatError
 
 CHUNK = 1 << 18
 FOOTER_MARK = b"SYNC "
+XML_FOOTER_MARK, XML_FOOTER_END = b"<?SYNC ", b"?>"  # in XML the footer is a processing instruction
 MAX_FOOTER = 1 << 20  # bytes
 START = 64  # bytes in which a file of another kind is known
 CHOOSE = "Choose the .csv file that was exported, here or at another office."
@@ -39,7 +40,9 @@ class ByteSource(io.BufferedIOBase):
     """A readable stream over any file object; after it was read to its end, `footer` and `digest` are known."""
 
     def __init__(self, fileobj: Any, encoding: str = "utf-8") -> None:
-        self.encoding, self._read = _reader(fileobj, encoding)
+        self.encoding, self._read, self._seekable = _reader(fileobj, encoding)
+        self._start = self._seekable.tell() if self._seekable is not None else 0
+        self._at = 0  # how many bytes were given out, less after `rewind`
         self._hash = hashlib.sha256()  # of all but what is kept
         self._kept: deque[bytes] = deque()  # the last pieces, which may hold the footer
         self._kept_bytes = 0
@@ -60,6 +63,17 @@ class ByteSource(io.BufferedIOBase):
 
     def _next(self, size: int) -> bytes:
         chunk = self._read(size)
+        known = self.size_bytes - self._at  # bytes that are read once more
+        self._at += len(chunk)
+        if known > 0:
+            whole, chunk = chunk, chunk[known:]
+            if chunk:
+                self._note(chunk)
+            return whole
+        self._note(chunk)
+        return chunk
+
+    def _note(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
         self._kept.append(chunk)
         self._kept_bytes += len(chunk)
@@ -67,7 +81,23 @@ class ByteSource(io.BufferedIOBase):
             first = self._kept.popleft()
             self._kept_bytes -= len(first)
             self._hash.update(first)
-        return chunk
+
+    @property
+    def can_rewind(self) -> bool:
+        """Whether bytes can be read once more, and are those of UTF-8."""
+        return self._seekable is not None and _is_utf8(self.encoding)
+
+    @property
+    def offset(self) -> int:
+        """How many bytes from the beginning the next one is."""
+        return self._at
+
+    def rewind(self, offset: int) -> None:
+        """Go back to a byte that was read before, counted from the beginning; what is read again is hashed once."""
+        if self._seekable is None or offset > self.size_bytes:
+            raise ValueError(f"cannot go to byte {offset}")
+        self._seekable.seek(self._start + offset)
+        self._at, self._ahead = offset, []
 
     @property
     def digest(self) -> str:
@@ -76,13 +106,13 @@ class ByteSource(io.BufferedIOBase):
         whole.update(b"".join(self._kept))
         return whole.hexdigest()
 
-    def footer(self) -> tuple[bytes, str] | None:
-        """Return the last line that begins with SYNC and the sha256 of all bytes before it; None without one.
+    def footer(self, mark: bytes = FOOTER_MARK) -> tuple[bytes, str] | None:
+        """Return the last line that begins with `mark` and the sha256 of all bytes before it; None without one.
 
         Call it when everything has been read.
         """
         tail = b"".join(self._kept)
-        at = tail.rfind(b"\n" + FOOTER_MARK)
+        at = tail.rfind(b"\n" + mark)
         if at < 0:
             return None
         before = self._hash.copy()
@@ -90,16 +120,25 @@ class ByteSource(io.BufferedIOBase):
         return tail[at + 1 :], before.hexdigest()
 
     def lines(self) -> io.TextIOWrapper:
-        """Return the decoded lines, their ends untouched; a byte order mark is dropped."""
+        """Return the decoded lines, their ends untouched; at the beginning a byte order mark is dropped."""
+        if self._at > 0 or self.size_bytes > 0:
+            return self._decoded(self.encoding)
         start = self._next(CHUNK)
         while 0 < len(start) < START and (more := self._next(CHUNK)):
             start += more
-        encoding = "utf-8-sig" if self.encoding.lower().replace("-", "").replace("_", "") == "utf8" else self.encoding
+        encoding = "utf-8-sig" if _is_utf8(self.encoding) else self.encoding
         _refuse_other_kinds(start[:START], encoding)
         self._ahead = [start]
+        return self._decoded(encoding)
+
+    def _decoded(self, encoding: str) -> io.TextIOWrapper:
         text = io.TextIOWrapper(cast(io.BufferedReader, self), encoding=encoding, newline="")
         text._CHUNK_SIZE = CHUNK  # type: ignore[attr-defined]  # default 8 KiB costs a tenth of the reading time
         return text
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
 
 def _refuse_other_kinds(start: bytes, encoding: str) -> None:
@@ -109,19 +148,21 @@ def _refuse_other_kinds(start: bytes, encoding: str) -> None:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for signature, kind, hint in SIGNATURES:
         if start.startswith(signature) or text.startswith(signature):
-            raise FileFormatError(f"the file is {kind}, not a CSV", hint=hint)
+            raise FileFormatError(f"the selected file must be a CSV, XML or ZIP; it is {kind}", hint=hint)
 
 
-def _reader(fileobj: Any, encoding: str) -> tuple[str, Callable[[int], bytes]]:
-    """Return the encoding of the bytes and a function that reads some of them."""
+def _reader(fileobj: Any, encoding: str) -> tuple[str, Callable[[int], bytes], Any]:
+    """Return the encoding of the bytes, a function that reads some of them, and what can be sought in, if anything can."""
     beneath = getattr(fileobj, "buffer", None)
     if beneath is not None and hasattr(beneath, "read"):
-        if fileobj.seekable():
+        seekable = fileobj.seekable()
+        if seekable:
             beneath.seek(fileobj.tell())
-        return fileobj.encoding or encoding, beneath.read
+        return fileobj.encoding or encoding, beneath.read, beneath if seekable else None
     if isinstance(fileobj.read(0), str):
-        return "utf-8", lambda size: _encoded(fileobj.read(max(size // 4, 1)))
-    return encoding, fileobj.read
+        return "utf-8", lambda size: _encoded(fileobj.read(max(size // 4, 1))), None
+    seekable = hasattr(fileobj, "seekable") and fileobj.seekable()
+    return encoding, fileobj.read, fileobj if seekable else None
 
 
 def _encoded(text: str) -> bytes:
