@@ -1,8 +1,8 @@
 """Moves data between installations of a pyDAL application without losing any.
 
-    from plugin_sync import export_csv, import_csv
+    from plugin_sync import export_csv, import_csv, export_file, import_file
 
-Needs pyDAL, not web2py. The two functions neither commit nor roll back what the caller has pending.
+Needs pyDAL, not web2py. These functions neither commit nor roll back what the caller has pending.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import csv as _csv
 import io as _io
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from .catalog import Catalog, read_catalog
 from .errors import (
     Cancelled,
+    CheckOutdated,
     FileAltered,
     FileEncodingError,
     FileFormatError,
@@ -22,19 +24,24 @@ from .errors import (
     FileProblem,
     RowsRejected,
     SettingsError,
+    SignatureRefused,
     StoreBusy,
     StoreError,
     SyncError,
     TableRefused,
 )
 from .exporter import Export, stream_csv, write_plain
-from .formats.csv import Dialect
+from .formats.contract import Dialect
+from .formats.registry import format_of
 from .importer import run_import
-from .loading import ImportOptions, Progress
+from .intake import ImportOptions, Progress
+from .keeping import Kept
 from .planning import Transform
 from .policies import Policy, decide
-from .records import Counts, ExportReport, ImportReport, Origin, Outcome, Problem, TableReport
+from .records import Counts, ExportReport, ImportReport, Origin, Outcome, Problem, TableReport, UndoReport
 from .settings import Duplicates, Settings
+from .signing import Signer, Trust, own_signer
+from .undoing import undo_import
 from .values import NULL
 
 
@@ -47,6 +54,8 @@ def export_csv(  # noqa: PLR0913  # keywords, each of one meaning
     settings: Settings | None = None,
     instance: Any = None,
     plain: bool = False,
+    since: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> ExportReport:
     """Write tables of a pydal.DAL as one CSV file, as of one moment, and return what was written.
 
@@ -54,16 +63,17 @@ def export_csv(  # noqa: PLR0913  # keywords, each of one meaning
     tables share; with neither, all that travel. `instance` (base_uuid, uuid, name) signs the footer. `plain` writes
     what stock pyDAL writes, by its own code, for receivers without this package: no footer, no uuids of references.
 
+    `checkpoint` is a new file's path, in which is noted what this export held; given as `since` to a later one, that
+    holds only what is new or has changed since. No clock is asked. Deletions do not travel.
+
     Raises SettingsError for a table or module that does not exist or stays home.
     """
     if plain:
         catalog = read_catalog(db, settings)
         return write_plain(db, _text_writer(fileobj), catalog, catalog.choose(tables, module))
-    export = Export(db, tables, module, settings=settings, instance=instance)
-    write = _byte_writer(fileobj)
-    for data in export:
-        write(data)
-    return export.report
+    return export_file(
+        db, fileobj, "csv", tables, module, settings=settings, instance=instance, since=since, checkpoint=checkpoint
+    )
 
 
 def import_csv(  # noqa: PLR0913  # pyDAL's keywords and ours
@@ -90,8 +100,9 @@ def import_csv(  # noqa: PLR0913  # pyDAL's keywords and ours
     quotechar: str = '"',
     quoting: int = _csv.QUOTE_MINIMAL,
     id_map: object = None,
+    keep: Kept | None = None,
 ) -> ImportReport:
-    """Bring a CSV file into a pydal.DAL, all or nothing, and return what was done.
+    """Bring a CSV file, or one in another format, into a pydal.DAL, all or nothing, and return what was done.
 
     `fileobj` is a binary file or a text file; `policy` one of `Policy`. With `strict` any problem refuses the whole
     file; without it rejected rows are left out and reported. `dry_run` writes nothing. `instance` says which office
@@ -102,7 +113,7 @@ def import_csv(  # noqa: PLR0913  # pyDAL's keywords and ours
     `ignore_missing_tables`, `validate` (the fields' validators judge each value), `transform` (a row's {column: text}
     -> the same, before anything looks at it), `restore` (afterwards each table of the file holds just the file's
     rows), `null`, `encoding`, `delimiter`, `quotechar`, `quoting`. `id_map` is accepted and ignored: references are
-    always mapped, by uuid.
+    always mapped, by uuid. With `keep`, a `Kept` folder, the import can be undone by `undo_import`.
 
     Raises SyncError or one of its kinds; the database is then as it was before.
     """
@@ -120,7 +131,77 @@ def import_csv(  # noqa: PLR0913  # pyDAL's keywords and ours
         map_tablenames=map_tablenames or {},
         ignore_missing_tables=ignore_missing_tables,
         null=null,
+        keep=keep,
         dialect=Dialect(delimiter, quotechar, quoting, encoding, table, require_end),
+    )
+    return run_import(db, fileobj, options)
+
+
+def export_file(  # noqa: PLR0913  # keywords, each of one meaning
+    db: Any,
+    fileobj: Any,
+    format: str = "csv",
+    tables: Iterable[str] | None = None,
+    module: str | None = None,
+    *,
+    settings: Settings | None = None,
+    instance: Any = None,
+    since: Path | None = None,
+    checkpoint: Path | None = None,
+    uploads: Path | None = None,
+    signer: Signer | None = None,
+) -> ExportReport:
+    """Write tables of a pydal.DAL as one file of any format, and return what was written; otherwise as `export_csv`.
+
+    "s3xml" is the XML of Sahana Eden. A "bundle" holds the uploaded files too: `uploads` is the folder where the
+    application keeps them, when that is not the one that pyDAL takes by itself, and `signer` the key that signs it.
+    `fileobj` is a binary file; for CSV also a text file.
+
+    Raises SettingsError for a format, table or module that does not exist or stays home.
+    """
+    chosen: dict[str, Any] = {"form": format_of(format), "uploads": uploads, "signer": signer}
+    export = Export(db, tables, module, settings=settings, instance=instance, since=since, checkpoint=checkpoint, **chosen)
+    write = _byte_writer(fileobj)
+    for data in export:
+        write(data)
+    return export.report
+
+
+def import_file(  # noqa: PLR0913  # keywords, each of one meaning
+    db: Any,
+    fileobj: Any,
+    policy: str = "newer",
+    strict: bool = True,
+    dry_run: bool = False,
+    *,
+    settings: Settings | None = None,
+    instance: Any = None,
+    new_uuid: Callable[[], str] | None = None,
+    progress: Progress | None = None,
+    keep: Kept | None = None,
+    uploads: Path | None = None,
+    trust: Trust | None = None,
+) -> ImportReport:
+    """Bring a file of any format into a pydal.DAL, all or nothing, and return what was done; otherwise as `import_csv`.
+
+    The format is told by how the file begins; `fileobj` is a binary file that can be gone back in. Uploaded files of a
+    bundle are put into the folders of their fields; `uploads` is the application's, when that is not the one that pyDAL takes
+    by itself. `trust` says whose signatures are known, and whether others are taken. Files stay in place when the caller
+    rolls back afterwards; nothing then refers to them, and the next import of the bundle finds them.
+
+    Raises SyncError or one of its kinds; database and folders are then as they were before.
+    """
+    options = ImportOptions(
+        policy=policy,
+        strict=strict,
+        dry_run=dry_run,
+        settings=settings or Settings(),
+        instance=instance,
+        new_uuid=new_uuid,
+        progress=progress,
+        keep=keep,
+        uploads=uploads,
+        trust=trust or Trust(),
     )
     return run_import(db, fileobj, options)
 
@@ -153,6 +234,7 @@ def _text_writer(fileobj: Any) -> Callable[[str], object]:
 __all__ = [
     "Cancelled",
     "Catalog",
+    "CheckOutdated",
     "Counts",
     "Duplicates",
     "ExportReport",
@@ -162,6 +244,7 @@ __all__ = [
     "FileIncomplete",
     "FileProblem",
     "ImportReport",
+    "Kept",
     "Origin",
     "Outcome",
     "Policy",
@@ -169,14 +252,22 @@ __all__ = [
     "RowsRejected",
     "Settings",
     "SettingsError",
+    "SignatureRefused",
+    "Signer",
     "StoreBusy",
     "StoreError",
     "SyncError",
     "TableRefused",
     "TableReport",
+    "Trust",
+    "UndoReport",
     "decide",
     "export_csv",
+    "export_file",
     "import_csv",
+    "import_file",
+    "own_signer",
     "read_catalog",
     "stream_csv",
+    "undo_import",
 ]

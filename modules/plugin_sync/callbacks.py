@@ -6,7 +6,7 @@ local file disappear.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydal.helpers.classes import OpRow
 
 from .errors import SyncError
 from .objects import from_object, to_object
-from .records import Problem, TableSpec
+from .records import Problem
 from .stores.deciding import CHANGED, compared
 from .stores.staging import Staged, Work
 from .stores.writing import written_value
@@ -78,7 +78,7 @@ def call_before(work: Work, staged: Staged, table: Any) -> list[tuple[int, Probl
     for change in changes(work, staged, table):
         hooks = _own(table._before_insert if change.fresh else table._before_update)
         arguments = (change.row,) if change.fresh else (_set_of(table, change.id), change.row)
-        if any(_called(hook, staged.spec, change, *arguments) for hook in hooks):
+        if any(_called(hook, staged.spec.name, change.line, *arguments) for hook in hooks):
             message = "the application refuses this record"
             refused.append((change.number, Problem("refused_by_host", message, staged.spec.name, change.line)))
         else:
@@ -93,19 +93,36 @@ def call_after(work: Work, staged: Staged, table: Any) -> None:
     for change in changes(work, staged, table):
         for hook in _own(table._after_insert if change.fresh else table._after_update):
             arguments = (change.row, change.id) if change.fresh else (_set_of(table, change.id), change.row)
-            _called(hook, staged.spec, change, *arguments)
+            _called(hook, staged.spec.name, change.line, *arguments)
+
+
+def call_before_delete(table: Any, ids: Sequence[int]) -> set[int]:
+    """Call the callbacks that come before records are deleted; return the ids of those that one refuses to let go."""
+    refused: set[int] = set()
+    for hook in _own(table._before_delete):
+        for ident in ids:
+            if ident not in refused and _called(hook, table._tablename, None, _set_of(table, ident)):
+                refused.add(ident)
+    return refused
+
+
+def call_after_delete(table: Any, ids: Sequence[int]) -> None:
+    """Call the callbacks that come after records were deleted."""
+    for hook in _own(table._after_delete):
+        for ident in ids:
+            _called(hook, table._tablename, None, _set_of(table, ident))
 
 
 def _set_of(table: Any, ident: int) -> Any:
     return table._db(table._id == ident, ignore_common_filters=True)
 
 
-def _called(hook: Callable[..., Any], spec: TableSpec, change: Change, *arguments: Any) -> Any:
+def _called(hook: Callable[..., Any], table: str, line: int | None, *arguments: Any) -> Any:
     try:
         return hook(*arguments)
-    except Exception as exc:  # the host's code may raise anything; the import stops, nothing is written
+    except Exception as exc:  # the host's code may raise anything; what is going on stops, nothing is written
         name = getattr(hook, "__name__", repr(hook))
-        raise SyncError(f"the application's callback {name} failed: {exc}", table=spec.name, line=change.line) from exc
+        raise SyncError(f"the application's callback {name} failed: {exc}", table=table, line=line) from exc
 
 
 def _stage_alterations(work: Work, staged: Staged, change: Change) -> None:

@@ -39,6 +39,16 @@ def own_connection(db: Any) -> Iterator[Any]:
         twin.close()
 
 
+def side_connection(db: Any) -> Any:
+    """Return a new connection of the driver to the database of `db`, which commits each statement; the caller closes it."""
+    connection = db._adapter.connector()
+    if callable(connection.autocommit):  # a method of the MySQL drivers, an attribute of psycopg2
+        connection.autocommit(True)
+    else:
+        connection.autocommit = True
+    return connection
+
+
 def _define_like(twin: Any, table: Any) -> None:
     """Define a table on `twin` with the same names, columns and types."""
     options = {"primarykey": list(table._primarykey)} if getattr(table, "_primarykey", None) else {}

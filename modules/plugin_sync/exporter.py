@@ -6,18 +6,25 @@ Rows hidden by common_filter or tenant are in it: statements go to the database,
 from __future__ import annotations
 
 import datetime
+import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from .catalog import Catalog, read_catalog
+from .checkpoints import Checkpoint
 from .errors import SyncError
-from .formats.csv import CsvWriter
+from .formats.contract import Writer, Writing
 from .formats.footer import VERSION
-from .records import ExportReport, Origin, TableSpec
+from .formats.registry import CSV, Format
+from .records import MAX_PROBLEMS, ExportReport, Origin, TableSpec
 from .settings import Settings
+from .signing import Signer
+from .stores.contract import Snapshot
 from .stores.reading import header_of
 from .stores.registry import open_store
+from .uploads import read_uploads
 
 Clock = Callable[[], datetime.datetime]
 
@@ -32,7 +39,7 @@ class Export:
     Raises SettingsError at once, before the first byte, for what cannot be exported.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # keywords, each of one meaning
         self,
         db: Any,
         tables: Iterable[str] | None = None,
@@ -41,69 +48,97 @@ class Export:
         settings: Settings | None = None,
         instance: Any = None,
         clock: Clock = _utc_now,
+        since: Path | None = None,
+        checkpoint: Path | None = None,
+        form: Format = CSV,
+        uploads: Path | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self._catalog: Catalog = read_catalog(db, settings)
         self._chosen = self._catalog.choose(tables, module)
         self._store = open_store(db)
-        self._instance = instance
-        self._clock = clock
         self._rows: dict[str, int] = {}
-        self._writer = CsvWriter()
+        held = read_uploads(db, self._chosen, uploads)
+        domain = settings.domain if settings is not None else ""
+        self._writer = form.writer(Writing(_origin(instance, clock()), self._catalog.by_name, held, signer, domain))
         self._seconds = 0.0
+        self._checkpoint = Checkpoint(since, checkpoint) if since or checkpoint else None
 
     def __iter__(self) -> Iterator[bytes]:
         started = time.monotonic()
         with self._store.snapshot() as snapshot:
             for spec in self._chosen:
                 yield from self._table(snapshot, spec)
-        yield self._writer.end(self._origin(), self._rows)
+        if self._checkpoint is not None:
+            self._checkpoint.finish()
+        yield from self._writer.end(self._rows)
         self._seconds = time.monotonic() - started
 
     def _table(self, snapshot: Any, spec: TableSpec) -> Iterator[bytes]:
         specs = self._catalog.by_name
-        header = [f"{spec.name}.{column}" for column in header_of(spec, specs)]
-        yield self._writer.begin(spec.name, header)
+        lines = lines_of_table(snapshot, self._writer, spec, specs)
+        if self._checkpoint is not None and spec.id_column is not None:
+            batches = self._checkpoint.changed(spec.name, snapshot.read(spec, specs))
+            filled = filter(None, batches)
+            first = next(filled, None)
+            if first is None:  # nothing has changed: the table is not in the file
+                return
+            lines = ((self._writer.rows(batch), len(batch)) for batch in itertools.chain([first], filled))
+        yield self._writer.begin(spec.name, [f"{spec.name}.{column}" for column in header_of(spec, specs)])
         count = 0
-        if hasattr(snapshot, "csv"):  # the database makes the lines itself
-            for data, rows in snapshot.csv(spec, specs):
-                count += rows
-                yield self._writer.raw(data)
-        else:
-            for batch in snapshot.read(spec, specs):
-                count += len(batch)
-                yield self._writer.rows(batch)
+        for data, rows in lines:
+            count += rows
+            yield data
         self._rows[spec.name] = count
         yield self._writer.end_table()
-
-    def _origin(self) -> Origin:
-        me = self._instance
-        made = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-        if me is None:
-            return Origin(made_utc=made, version=VERSION)
-        return Origin(me.base_uuid, me.uuid, me.name, made, VERSION)
 
     @property
     def report(self) -> ExportReport:
         """What was written; complete once the bytes were all taken."""
+        missing = self._writer.missing_files
         return ExportReport(
             rows=dict(self._rows),
             size_bytes=self._writer.size_bytes,
             sha256=self._writer.sha256,
             seconds=self._seconds,
             left_out={t.name: t.reason for t in self._catalog.tables if not t.included},
+            missing_files=tuple(".".join(name[:2]) + f": {name[2]}" for name in missing[:MAX_PROBLEMS]),
+            missing_total=len(missing),
         )
 
 
-def stream_csv(
+def _origin(instance: Any, now: datetime.datetime) -> Origin:
+    made = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if instance is None:
+        return Origin(made_utc=made, version=VERSION)
+    return Origin(instance.base_uuid, instance.uuid, instance.name, made, VERSION)
+
+
+def lines_of_table(
+    snapshot: Snapshot, writer: Writer, spec: TableSpec, specs: Mapping[str, TableSpec]
+) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines of a table in pieces, and how many records each holds; `writer` has taken note of them."""
+    lines = snapshot.lines(spec, specs) if writer.takes_lines else None
+    if lines is not None:
+        for data, rows in lines:
+            yield writer.raw(data), rows
+    else:
+        for batch in snapshot.read(spec, specs):
+            yield writer.rows(batch), len(batch)
+
+
+def stream_csv(  # noqa: PLR0913  # keywords, each of one meaning
     db: Any,
     tables: Iterable[str] | None = None,
     module: str | None = None,
     *,
     settings: Settings | None = None,
     instance: Any = None,
+    since: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> Iterator[bytes]:
     """Yield the bytes of an export in pieces of some hundred KiB; see `plugin_sync.export_csv`."""
-    return iter(Export(db, tables, module, settings=settings, instance=instance))
+    return iter(Export(db, tables, module, settings=settings, instance=instance, since=since, checkpoint=checkpoint))
 
 
 def write_plain(db: Any, write: Callable[[str], object], catalog: Catalog, chosen: Iterable[TableSpec]) -> ExportReport:

@@ -75,7 +75,8 @@ def create_uuid_index(db: Any, spec: TableSpec) -> bool:
     state = uuid_state(db, spec)
     empty = _one(db, f"SELECT COUNT(*) FROM {spec.sql_name} WHERE {column} = ''")
     if state.duplicates or empty > 1:
-        twice = f"{state.duplicates} records have the UUID of another"
+        one = "1 record has the UUID of another"
+        twice = one if state.duplicates == 1 else f"{state.duplicates} records have the UUID of another"
         what = twice if state.duplicates else f"{empty} UUIDs are empty"
         raise StoreError(
             f"{what}, so that no unique index can be made",

@@ -6,44 +6,37 @@ The first half of an import. Nothing here reads or writes the host's tables.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .catalog import Catalog, is_denied
 from .errors import FileAltered, FileFormatError, TableRefused
-from .formats.csv import Batch, CsvReader, Dialect, Section
+from .formats.blocks import RawRows
+from .formats.contract import Batch, Reader, Section, part_of
 from .identity import fold
+from .intake import ImportOptions
 from .objects import to_object
-from .planning import Plan, Transform, column_name, plan_of, transformed, unused_columns
+from .planning import Plan, column_name, plan_of, transformed, unused_columns
 from .records import Identity, Problem, TableSpec
-from .settings import Settings
+from .stores import absences
 from .stores.session import as_columns
 from .stores.staging import Staged, Work, create, load_columns
 from .values import NULL, Fault, Limits, Stored, decode_column
 
-Progress = Callable[[str, int], None]
 BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 
 
 @dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How a file is taken. See `import_csv` for what each means."""
+class Column:
+    """The cells of one staged column in one batch; `companions` are folded uuids, `absent` the rows that lack the cell."""
 
-    policy: str = "newer"
-    strict: bool = True
-    dry_run: bool = False
-    settings: Settings = field(default_factory=Settings)
-    instance: Any = None
-    new_uuid: Callable[[], str] | None = None
-    progress: Progress | None = None
-    transform: Transform | None = None
-    validate: bool = False
-    restore: bool = False
-    map_tablenames: Mapping[str, str | None] = field(default_factory=dict)
-    ignore_missing_tables: bool = False
-    null: str = NULL
-    dialect: Dialect = field(default_factory=Dialect)
+    staged: Staged
+    position: int
+    cells: Sequence[str]
+    lines: Sequence[int]
+    companions: Sequence[str | None] | None
+    absent: Collection[int]
 
 
 class Loader:
@@ -57,22 +50,25 @@ class Loader:
         self.ignored_tables: list[str] = []
         self.ignored_columns: dict[str, tuple[str, ...]] = {}
         self.read: dict[str, int] = {}  # rows of each table of the file, by the file's name
+        self.sections: dict[str, str] = {}  # what the file calls the tables that were staged
 
-    def load(self, reader: CsvReader) -> None:
+    def load(self, reader: Reader) -> None:
         """Read the whole file into staging tables; raises when the file or one of its tables is refused."""
         for section in reader.sections():
             spec = self._accept(section)
             if spec is None or not section.header:
                 self.read[section.table] = sum(len(b.rows) for b in section.batches)
             else:
-                self._stage_section(spec, section)
+                self._stage_section(spec, section, reader.raw)
         footer, me = reader.footer, self.options.instance
+        self.work.same_instance = self.options.same_instance
         if footer is None:
             return
         for table, rows in footer.rows.items():
             if self.read.get(table, 0) != rows:
                 raise FileAltered(f"the file holds {self.read.get(table, 0)} rows, its footer says {rows}", table=table)
-        self.work.same_instance = me is not None and footer.origin.instance == me.uuid
+        if me is not None and footer.origin.instance == me.uuid:
+            self.work.same_instance = True
 
     def rows_read(self, table: str) -> int:
         """Return how many rows of the file were meant for a table here."""
@@ -109,7 +105,7 @@ class Loader:
             return None
         return spec
 
-    def _stage_section(self, spec: TableSpec, section: Section) -> None:
+    def _stage_section(self, spec: TableSpec, section: Section, raw: RawRows | None) -> None:
         transform = self.options.transform
         batches: Iterator[Batch] = section.batches
         names = [column_name(cell, spec) for cell in section.header]
@@ -123,40 +119,62 @@ class Loader:
         self.warnings.extend(warnings)
         create(self.work, staged)
         self.work.staged.append(staged)
+        self.sections[spec.name] = section.table
         self.ignored_columns[spec.name] = plan.ignored
+        if self._stage_raw(plan, staged, section.table, raw):
+            return
         number = 0
         for batch in batches:
-            rows, lines = self._right_width(plan, batch)
-            self._stage_batch(plan, staged, rows, lines, number)
-            number += len(rows)
+            whole = self._right_width(plan, batch)
+            self._stage_batch(plan, staged, whole, number)
+            number += len(whole.rows)
             self.read[section.table] = self.read.get(section.table, 0) + len(batch.rows)
             if self.options.progress is not None:
                 self.options.progress(spec.name, self.read[section.table])
         self.read.setdefault(section.table, 0)
 
-    def _right_width(self, plan: Plan, batch: Batch) -> tuple[list[list[str]], Sequence[int]]:
+    def _stage_raw(self, plan: Plan, staged: Staged, table: str, raw: RawRows | None) -> bool:
+        """Let the database take the rows as the file has them, where it can; return whether it did."""
+        options = self.options
+        if raw is None or options.transform or options.validate or options.null != NULL:
+            return False
+
+        def told(rows: int) -> None:
+            """Say how many rows of the table were read."""
+            if options.progress is not None:
+                options.progress(staged.spec.name, rows)
+
+        taken = self.work.session.stage_raw(staged, plan, raw, told)
+        if taken:
+            self.read[table] = staged.rows
+        return taken
+
+    def _right_width(self, plan: Plan, batch: Batch) -> Batch:
         if set(map(len, batch.rows)) <= {plan.width}:
-            return batch.rows, batch.lines
+            return batch
         kept = []
-        for row, line in zip(batch.rows, batch.lines, strict=True):
+        for index, (row, line) in enumerate(zip(batch.rows, batch.lines, strict=True)):
             if len(row) == plan.width:
-                kept.append((row, line))
+                kept.append(index)
                 continue
             message = f"has {len(row)} cells, its header has {plan.width}"
             hint = "A comma inside a text needs quotes around it." if len(row) > plan.width else ""
             self.problems.add(Problem("row_width", message, plan.table, line, hint=hint))
-        return [row for row, _ in kept], [line for _, line in kept]
+        return part_of(batch, kept)
 
-    def _stage_batch(self, plan: Plan, staged: Staged, rows: list[list[str]], lines: Sequence[int], number: int) -> None:
+    def _stage_batch(self, plan: Plan, staged: Staged, batch: Batch, number: int) -> None:
+        rows, lines = batch.rows, batch.lines
         if not rows:
             return
         columns = list(zip(*rows, strict=True))
-        bad: set[int] = set()
+        bad: set[int] = set(batch.refused)
+        self.problems.extend(batch.refused[index] for index in sorted(bad))
+        absent = _absent_rows(staged, plan, batch)
         references = {i: self._folded(columns[at]) for i, at in plan.companions.items() if staged.fields[i].is_reference}
         values = [
-            self._decoded(staged, i, columns[at], lines, bad, references.get(i))
+            self._decoded(Column(staged, i, columns[at], lines, references.get(i), absent.get(i, frozenset())), bad)
             if at >= 0
-            else self._absent(staged, plan, i, columns, lines, bad)
+            else self._lacking(staged, plan, i, columns, lines, bad)
             for i, at in enumerate(plan.fields)
         ]
         self._note_references(staged, plan, values, references)
@@ -175,33 +193,28 @@ class Loader:
             loaded = [list(itertools.compress(column, good)) for column in loaded]
         self.work.session.load(staged.s, load_columns(staged), loaded)
         self._stage_items(staged, plan, columns, values, numbers, bad)
+        absences.stage(self.work, staged, absent, numbers, bad)
         staged.rows += len(rows) - len(bad)
 
-    def _decoded(
-        self,
-        staged: Staged,
-        position: int,
-        cells: Sequence[str],
-        lines: Sequence[int],
-        bad: set[int],
-        companions: Sequence[str | None] | None,
-    ) -> Sequence[Stored]:
-        spec = staged.fields[position]
-        values, faults = decode_column(spec, cells, self.limits, self.options.null)
+    def _decoded(self, column: Column, bad: set[int]) -> Sequence[Stored]:
+        staged = column.staged
+        spec = staged.fields[column.position]
+        values, faults = decode_column(spec, column.cells, self.limits, self.options.null)
         if spec.name == staged.spec.uuid_name:  # a record without uuid gets one
             faults = {i: f for i, f in faults.items() if f.code != "not_null"}
-        if faults and companions is not None:  # a companion is enough to say which record
-            faults = {i: f for i, f in faults.items() if f.code != "not_null" or companions[i] is None}
+        if faults and column.companions is not None:  # a companion is enough to say which record
+            faults = {i: f for i, f in faults.items() if f.code != "not_null" or column.companions[i] is None}
         if self.options.validate and spec.target is None:
             faults = faults | self._invalid(staged, spec.name, values, faults)
         for index, fault in faults.items():
+            if index in column.absent:
+                continue
             bad.add(index)
-            self.problems.add(
-                Problem(fault.code, str(fault), staged.spec.name, lines[index], spec.name, cells[index][:200], fault.hint)
-            )
+            where = (staged.spec.name, column.lines[index], spec.name)
+            self.problems.add(Problem(fault.code, str(fault), *where, column.cells[index][:200], fault.hint))
         return values
 
-    def _absent(
+    def _lacking(
         self,
         staged: Staged,
         plan: Plan,
@@ -310,6 +323,17 @@ class Loader:
             if any(key is None for _, _, _, key in rows):
                 staged.by_src.add(spec.name)
             self.work.session.load(staged.items(position), ("n", "pos", "src", "k"), as_columns(rows, 4))
+
+
+def _absent_rows(staged: Staged, plan: Plan, batch: Batch) -> dict[int, set[int]]:
+    """Return the rows of a batch whose record does not mention a column, by the column's staged position."""
+    columns = {at: i for i, at in enumerate(plan.fields) if at >= 0 and i not in staged.key_positions}
+    found: dict[int, set[int]] = {}
+    for row, places in batch.absent.items():
+        for at in places:
+            if at in columns:
+                found.setdefault(columns[at], set()).add(row)
+    return found
 
 
 def _stripped(cells: Sequence[Any]) -> list[str | None]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from .catalog import is_secret
 from .errors import FileFormatError, SettingsError
-from .formats.csv import Batch
+from .formats.contract import Batch
 from .records import Identity, Problem, TableSpec
 from .stores.staging import Staged
+from .values import NULL
 
 Transform = Callable[[dict[str, str]], dict[str, str]]
 COMPANION = ".uuid"
+REASON = "sync_problem"  # the column of a file of rejected rows that says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def unused_columns(spec: TableSpec, plan: Plan, names: Sequence[str], line: int)
     """Return problems for columns that the table does not have, and warnings for those that are never imported."""
     problems, warnings = [], []
     for name in plan.ignored:
+        if name == REASON:
+            continue
         base = name.removesuffix(COMPANION)
         if base in spec.withheld or is_secret(base, ""):
             warnings.append(Problem("withheld", "never imported", spec.name, line, name))
@@ -84,18 +88,21 @@ def transformed(
     transform: Transform, names: list[str], batches: Iterator[Batch], table: str
 ) -> tuple[list[str], Iterator[Batch]]:
     """Return the columns and rows that `transform` makes of each row's {column: text}; the first row sets the columns."""
-    done = (([_altered(transform, names, row) for row in b.rows], b.lines) for b in batches)
+    done = ((batch, [_altered(transform, names, row) for row in batch.rows]) for batch in batches)
     first = next(done, None)
-    columns = next((list(row) for row in first[0] if isinstance(row, dict)), names) if first else names
+    columns = next((list(row) for row in first[1] if isinstance(row, dict)), names) if first else names
 
-    def as_rows(batch: tuple[list[Any], Sequence[int]]) -> Batch:
+    def as_rows(altered: tuple[Batch, list[Any]]) -> Batch:
         """Return the rows of a batch as cells in the order of the columns."""
-        rows = []
-        for row, line in zip(*batch, strict=True):
+        batch, found = altered
+        rows, absent = [], {}
+        for index, (row, line) in enumerate(zip(found, batch.lines, strict=True)):
             if isinstance(row, dict) and set(row) != set(columns):
                 raise SettingsError("transform must return the same columns for every row", table=table, line=line)
             rows.append([row[c] for c in columns] if isinstance(row, dict) else row)
-        return Batch(rows, batch[1])
+            lacking = [names[at] for at in batch.absent.get(index, ())] if isinstance(row, dict) else []
+            absent[index] = tuple(columns.index(name) for name in lacking if name in row and row[name] == NULL)
+        return Batch(rows, batch.lines, absent, batch.refused)
 
     return columns, map(as_rows, itertools.chain([first] if first else [], done))
 
