@@ -25,7 +25,7 @@ def __demo_form(total):
     form = FORM(INPUT(_type="submit", _value=T("Load demonstration data")), _action=URL("default", "index"))
     if form.process(formname="demo").accepted:
         count = demo.load(db, "main", request.folder)
-        session.flash = T("%s records were loaded.", f"{count:,}")
+        session.flash = T("%s records were loaded.", number_text(count))
         redirect(URL("default", "index"))
     return form
 
@@ -36,10 +36,12 @@ def records():
     if not request.args:
         redirect(URL("default", "index"))
     if not browse.may_be_seen(db, request.args(0)):
+        response.title = T("Not found")
         raise HTTP(404, response.render("default/refused.html", dict(message=T("There is no such table."))))
     response.title = str(db[request.args(0)]._plural)
     number = request.vars.page or "1"
-    return dict(page=browse.page_of(db, request.args(0), int(number) if number.isdecimal() and int(number) else 1))
+    page = int(number) if number.isdecimal() and int(number) else 1
+    return dict(page=browse.page_of(db, request.args(0), page, number_text))
 
 
 def user():

@@ -2,6 +2,7 @@
 
 from demo_host import compat  # noqa: F401  must come first
 from demo_host import browse, first_start
+from plugin_sync.texts import Texts
 
 from gluon.tools import Auth, PluginManager
 
@@ -18,6 +19,8 @@ db = DAL(
 )
 
 T.is_writable = False
+T.set_current_languages("en")
+number_text = Texts(T).number_text
 response.generic_patterns = []
 response.static_version = first_start.static_version(request.folder)
 response.static_version_urls = True
@@ -58,6 +61,8 @@ plugins.sync.lookup = ["gis_layer_openstreetmap", "gis_layer_google"]
 plugins.sync.site_specific = ["gis_config", "gis_apikey", "system_config"]
 plugins.sync.modules = {}
 plugins.sync.module_names = browse.MODULES
+plugins.sync.scheduler = lambda: host_scheduler()
+plugins.sync.allow_http_loopback = True  # offices that are tried out on one machine have no certificates
 plugins.sync.match = {"org_organisation": ["name"]}
 
 # What every record of the host's tables has beside its own fields.
@@ -80,6 +85,7 @@ record_fields = db.Table(
 
 def named(name, **settings):
     """A record's required name."""
+    settings.setdefault("label", T("Name"))
     return Field(name, length=128, notnull=True, requires=[IS_NOT_EMPTY(), IS_LENGTH(128)], **settings)
 
 

@@ -6,7 +6,7 @@ db.define_table(
     Field("file", "upload", label=T("File")),
     linked("organisation_id", "org_organisation", label=T("Organisation")),
     Field("dated", "date", label=T("Date")),
-    Field("comments", "text"),
+    Field("comments", "text", label=T("Comments")),
     record_fields,
     format="%(name)s",
     singular=T("Document"),
