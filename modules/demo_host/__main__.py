@@ -2,6 +2,8 @@
 
 import sys
 
+from plugin_sync import commands
+
 from . import first_start, server
 from .appadmin import UnknownAppadminError
 from .instance import APP, Instance, chosen, set_up
@@ -47,10 +49,28 @@ def password(instance: Instance, arguments: list[str]) -> None:
     print(server.sign_in(instance))
 
 
-COMMANDS = {"setup": setup, "serve": serve, "worker": worker, "shell": shell, "password": password}
+def sync(instance: Instance, arguments: list[str]) -> None:
+    """Move data on the command line."""
+    server.enter(instance)
+    from gluon.shell import env
+
+    models = env(APP, import_models=True, dir=str(instance.app))
+    sys.exit(models["plugin_sync_command"](arguments))
+
+
+def require_instance(instance: Instance) -> None:
+    """Refuse to make an instance whose name was mistyped."""
+    if not instance.private.is_dir():
+        raise SystemExit(f"There is no instance {instance.folder.name}; ./run serve --instance {instance.folder.name} makes one.")
+
+
+COMMANDS = {"setup": setup, "serve": serve, "worker": worker, "shell": shell, "password": password, "sync": sync}
 
 if __name__ == "__main__":
     here = chosen()
+    if sys.argv[1] == "sync":
+        commands.parse(sys.argv[2:])  # help and wrong usage need no instance
+        require_instance(here)
     try:
         set_up(here)
     except UnknownAppadminError as problem:

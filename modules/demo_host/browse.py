@@ -1,6 +1,7 @@
 """Read-only pages of the host's records, for people who want to see what is there."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +72,14 @@ def may_be_seen(db: Any, name: str | None) -> bool:
     return name in db.tables and str(name).partition("_")[0] in MODULES and name not in LEFT_OUT
 
 
-def page_of(db: Any, name: str, number: int) -> Page:
-    """One page of the table's records, references as the names of what they refer to."""
+def page_of(db: Any, name: str, number: int, shown: Callable[[int], str] = "{:,}".format) -> Page:
+    """One page of the table's records, references as the names of what they refer to; `shown` writes numbers."""
     table = db[name]
     fields = [field for field in table if field.readable]
     first = (number - 1) * PAGE
     records = db(table).select(*fields, orderby=table.id, limitby=(first, first + PAGE))
     names = {field.name: referred(db, field, records) for field in fields}
-    rows = [[cell(field, record[field.name], names[field.name]) for field in fields] for record in records]
+    rows = [[cell(field, record[field.name], names[field.name], shown) for field in fields] for record in records]
     columns = [Column(field.name, str(field.label), style(field)) for field in fields]
     return Page(number, db(table).count(), columns, rows)
 
@@ -101,7 +102,7 @@ def referred(db: Any, field: Any, records: Any) -> dict[int, str]:
     return {row.id: table._format % row for row in db(table.id.belongs(ids)).select()}
 
 
-def cell(field: Any, value: Any, names: dict[int, str]) -> Cell:
+def cell(field: Any, value: Any, names: dict[int, str], shown: Callable[[int], str]) -> Cell:
     """One value as a person reads it."""
     if value is None or value == "":
         return Cell("")
@@ -114,5 +115,5 @@ def cell(field: Any, value: Any, names: dict[int, str]) -> Cell:
     if field.type == "json":
         text = json.dumps(value, ensure_ascii=False)
     else:
-        text = f"{value:,}" if field.type in ("bigint", "integer") else str(value)
+        text = shown(value) if field.type in ("bigint", "integer") else str(value)
     return Cell(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")

@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import io
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,13 @@ class Result(dict[str, Any]):
 
 
 def mend_missing_opener() -> None:
-    """gluon.tools imports contrib modules that subclass FancyURLopener, which pyDAL dropped from its shims."""
-    if not hasattr(pydal._compat, "FancyURLopener"):
-        pydal._compat.FancyURLopener = type("FancyURLopener", (), {})
+    """gluon.tools imports contrib modules that subclass FancyURLopener, which pyDAL dropped from its shims.
+
+    gluon copies them. In the fresh process of a worker's task it has done so before anything of the host is imported.
+    """
+    for shims in (pydal._compat, sys.modules.get("gluon._compat")):
+        if shims is not None and not hasattr(shims, "FancyURLopener"):
+            setattr(shims, "FancyURLopener", type("FancyURLopener", (), {}))  # noqa: B010  gluon's shims are typed
 
 
 def mend_filter_fields() -> None:

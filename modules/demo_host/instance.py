@@ -7,8 +7,11 @@ into the checkout, so every instance runs the same code and shares no data.
 import json
 import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from plugin_sync.assets import compress_static
 
 from . import appadmin
 
@@ -75,6 +78,7 @@ def set_up(instance: Instance) -> None:
     for name in SHARED:
         if (CHECKOUT / name).is_dir():
             link(instance.app / name, CHECKOUT / name)
+    compress()
     link_controllers(instance.app / "controllers")
     write_if_changed(instance.folder / "VERSION", VERSION)
     write_if_changed(instance.folder / "routes.py", ROUTES)
@@ -82,6 +86,15 @@ def set_up(instance: Instance) -> None:
         write_if_changed(instance.folder / name, "")
     first_settings(instance)
     appadmin.put(instance.app)
+
+
+def compress() -> None:
+    """Make the compressed twins of the static files; without them they are sent as they are."""
+    for name in ("css", "images", "plugin_sync"):
+        try:
+            compress_static(CHECKOUT / "static" / name)
+        except OSError as problem:
+            print(f"Warning: static files are not compressed: {problem}", file=sys.stderr)
 
 
 def link_controllers(folder: Path) -> None:
