@@ -67,7 +67,7 @@ def run(cell: Cell, database: Database, dataset: Dataset, folder: Path) -> Answe
         raw_files={table: str(path) for table, path in dataset.raw(edition).items()},
         output=str(folder / "export.csv"),
     )
-    answer = _ask(task)
+    answer = ask(task)
     return replace(answer, failed=_fault(cell, database, dataset, Path(task.output))) if answer.ok else answer
 
 
@@ -77,7 +77,7 @@ def keep_engine(folder: Path) -> None:
     shutil.copytree(HERE.parent / "modules" / "plugin_sync", folder / "modules" / "plugin_sync", ignore=ignored)
 
 
-def _ask(task: Task) -> Answer:
+def ask(task: Task) -> Answer:
     """Start a child and return its answer."""
     path = os.pathsep.join(filter(None, [str(Path(task.folder) / "modules"), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, str(HERE / "measuring.py"), task.to_json()]

@@ -22,8 +22,9 @@ def prepare(task: Task) -> Job:
         return {"lock_s": report.lock_s, "counts": asdict(report.counts)}
 
     def export_file() -> Outcome:
-        with Path(task.output).open("wb") as file:
-            return {"rows": plugin_sync.export_csv(db, file).total}
+        path = Path(task.output)
+        with path.open("wb") as file:
+            return {"rows": plugin_sync.export_file(db, file, path.suffix.removeprefix(".")).total}
 
     return _available(export_file if task.operation == "export" else import_file)
 
