@@ -4,12 +4,22 @@ from contextlib import ExitStack
 
 import pytest
 
-from .databases import STORES, database
+from plugin_sync.stores import registry
+
+from .databases import PORTABLE, STORES, database
 
 
 @pytest.fixture(params=STORES)
 def engine(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def the_store(request, monkeypatch):
+    """Let the portable store serve the database of a test whose engine says so."""
+    arguments = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if str(arguments.get("engine")).startswith(PORTABLE):
+        monkeypatch.setattr(registry, "STORES", {})
 
 
 @pytest.fixture

@@ -17,9 +17,14 @@ import pymysql
 import pytest
 from pydal import DAL
 
+from plugin_sync.stores import mysql
+
 FULL = os.environ.get("SYNC_REQUIRE") == "all"  # nothing may be skipped, everything is tried at length
 ENGINES = ("sqlite", "postgres", "mysql")
-STORES = ("sqlite", "postgres", "mysql")  # engines that the contract of stores is held to
+PORTABLE = "portable-"  # before the name of an engine: reached through pyDAL alone, as if there were no store for it
+STORES = (*ENGINES, "portable-sqlite", "portable-postgres")  # what the contract of stores is held to
+INFILE = "mysql-infile"  # MariaDB through a connection that allows LOAD DATA LOCAL, which then brings every row
+LOADERS = (*STORES, INFILE)  # every way of a store to take rows
 
 
 def missing(what: str) -> None:
@@ -33,14 +38,19 @@ def missing(what: str) -> None:
 def shared_database(engine: str) -> Iterator[tuple[str, str]]:
     """Give address and folder of a new, empty database that several processes can open; SQLite's is a file."""
     with database_uri(engine) as uri, tempfile.TemporaryDirectory() as folder:
-        yield ("sqlite://shared.sqlite" if engine == "sqlite" else uri), folder
+        yield ("sqlite://shared.sqlite" if plain(engine) == "sqlite" else uri), folder
+
+
+def plain(engine: str) -> str:
+    """Return the engine of a database, whichever store serves it."""
+    return engine.removeprefix(PORTABLE)
 
 
 @contextmanager
 def database_uri(engine: str) -> Iterator[str]:
     """Give the pyDAL address of a new, empty database, dropped afterwards; SQLite's lives in memory."""
-    makers = {"sqlite": _sqlite, "postgres": _postgres, "mysql": _mysql}
-    with makers[engine]() as uri:
+    makers = {"sqlite": _sqlite, "postgres": _postgres, "mysql": _mysql, INFILE: _mysql}
+    with makers[plain(engine)]() as uri:
         yield uri
 
 
@@ -48,17 +58,21 @@ def database_uri(engine: str) -> Iterator[str]:
 def database(engine: str) -> Iterator[DAL]:
     """Give a connection to a new, empty database."""
     with database_uri(engine) as uri, tempfile.TemporaryDirectory() as folder:
-        db = connect(uri, folder)
+        few = mysql.FEW
+        mysql.FEW = 0 if engine == INFILE else few
+        db = connect(uri, folder, local_infile=engine == INFILE)
         try:
             yield db
         finally:
+            mysql.FEW = few
             db.rollback()
             db.close()
 
 
-def connect(uri: str, folder: str | os.PathLike[str]) -> DAL:
+def connect(uri: str, folder: str | os.PathLike[str], local_infile: bool = False) -> DAL:
     """Open a connection of its own; pyDAL keeps its table files in `folder`."""
-    return DAL(uri, pool_size=0, attempts=1, folder=str(folder))
+    options = {"local_infile": True} if local_infile else {}
+    return DAL(uri, pool_size=0, attempts=1, folder=str(folder), driver_args=options)
 
 
 @contextmanager
@@ -82,8 +96,10 @@ def _postgres() -> Iterator[str]:
             if not _made:
                 atexit.register(_drop, admin.dsn)
             _made.append(name)
-        yield f"postgres://{user}:@{host}:{port}/{name}"
-        _emptied(admin, name)
+        try:
+            yield f"postgres://{user}:@{host}:{port}/{name}"
+        finally:
+            _emptied(admin, name)
     finally:
         admin.close()
 
@@ -106,7 +122,7 @@ def _drop(dsn: str) -> None:
     with contextlib.closing(psycopg2.connect(dsn)) as admin:
         admin.autocommit = True
         for name in _made:
-            admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+            admin.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import io
 from dataclasses import replace
 
-from plugin_sync import Counts, ImportReport, export_csv, import_csv
+from plugin_sync import Counts, ImportReport, export_csv, export_file, import_csv
 
 
 def csv_file(*tables: tuple[str, ...], end: str = "END\r\n") -> str:
@@ -29,10 +29,13 @@ def take(db, content: str | bytes, *args, **options) -> ImportReport:
     return report
 
 
-def give(db, *args, **options) -> bytes:
-    """Export and return the file's bytes."""
+def give(db, *args, form: str = "", **options) -> bytes:
+    """Export, in a format if one is named, and return the file's bytes."""
     file = io.BytesIO()
-    export_csv(db, file, *args, **options)
+    if form:
+        export_file(db, file, form, *args, **options)
+    else:
+        export_csv(db, file, *args, **options)
     return file.getvalue()
 
 

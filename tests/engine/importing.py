@@ -1,6 +1,7 @@
 """A process that imports a file and is killed on the way, or waits for another: `python importing.py '{json}'`.
 
-Not collected: test_failures.py starts it. It prints the number of statements it ran, once it is done.
+Not collected: test_failures.py starts it. It prints the number of statements it ran, once it is done. Without an argument it
+starts such processes: each line of its input is one's settings, and the answer its exit code.
 """
 
 import io
@@ -14,7 +15,7 @@ from pathlib import Path
 from pydal import DAL, Field
 
 from plugin_sync import import_csv
-from plugin_sync.stores.registry import open_store
+from plugin_sync.stores import mysql, registry
 
 
 def define(db):
@@ -23,8 +24,9 @@ def define(db):
     db.define_table("link", Field("person", "reference person"), Field("role", length=64))
 
 
-def connect(uri: str, folder: str, migrate: bool = False) -> DAL:
-    db = DAL(uri, folder=folder, pool_size=0, attempts=1, migrate_enabled=migrate)
+def connect(uri: str, folder: str, migrate: bool = False, local_infile: bool = False) -> DAL:
+    options = {"local_infile": True} if local_infile else {}
+    db = DAL(uri, folder=folder, pool_size=0, attempts=1, migrate_enabled=migrate, driver_args=options)
     define(db)
     return db
 
@@ -43,13 +45,17 @@ class Killer:
 
 
 def watch(db: DAL, killer: Killer) -> None:
-    """Count the statements of a connection: SQLite tells them itself, the other stores' sessions are wrapped."""
+    """Count the statements of a connection: SQLite tells them itself; what runs them elsewhere is wrapped."""
     if db._adapter.dbengine == "sqlite":
         db._adapter.connection.set_trace_callback(killer.before)
         return
-    session = type(open_store(db).session)
-    for name in ("run", "rows", "load"):
-        setattr(session, name, counted(getattr(session, name), killer))
+    if not registry.STORES:
+        db._adapter.execute = counted(db._adapter.execute, killer)
+        return
+    session = type(registry.open_store(db).session)
+    for name in ("run", "rows", "load", "copy"):
+        if hasattr(session, name):
+            setattr(session, name, counted(getattr(session, name), killer))
 
 
 def counted(method, killer: Killer):
@@ -62,8 +68,20 @@ def counted(method, killer: Killer):
     return run
 
 
-def main(uri: str, folder: str, file: str, kill_at: int | None = None, start: str | None = None) -> None:
-    db = connect(uri, folder)
+def main(  # noqa: PLR0917  # what a process is told
+    uri: str,
+    folder: str,
+    file: str,
+    kill_at: int | None = None,
+    start: str | None = None,
+    infile: bool = False,
+    portable: bool = False,
+) -> None:
+    if infile:
+        mysql.FEW = 0
+    if portable:
+        registry.STORES.clear()
+    db = connect(uri, folder, local_infile=infile)
     killer = Killer(kill_at)
     watch(db, killer)
     if start is not None:  # both processes wait here: opening a pipe to read blocks until somebody opens it to write
@@ -76,5 +94,18 @@ def main(uri: str, folder: str, file: str, kill_at: int | None = None, start: st
     print(json.dumps({"statements": killer.seen, "new": report.counts.new, "same": report.counts.same}))
 
 
+def begin_each() -> None:
+    """Start a process for each line: a copy of this one, in which everything is imported already."""
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            main(**json.loads(line))
+            return
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    if len(sys.argv) > 1:
+        main(**json.loads(sys.argv[1]))
+    else:
+        begin_each()

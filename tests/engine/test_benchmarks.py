@@ -30,3 +30,12 @@ def test_an_unknown_contender_is_named_with_those_there_are():
 
     assert done.returncode == 2
     assert "unknown: nobody; there are raw," in done.stderr
+
+
+def test_the_formats_are_measured_beside_each_other():
+    command = [sys.executable, BENCH.with_name("formats.py"), "--rows", "200", "--repeat", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+    assert done.returncode == 0, done.stderr
+    measured = [line[:34].split()[-1] for line in done.stdout.splitlines()[1:]]
+    assert measured == ["csv", "s3xml"] * 3

@@ -16,7 +16,7 @@ from pydal import Field
 import plugin_sync
 from plugin_sync import Counts, FileAltered
 
-from .databases import STORES, database
+from .databases import ENGINES, database
 from .files import csv_file, give, places, take
 from .states import records
 
@@ -42,7 +42,7 @@ def run(name):
     """Run one check; return its verdict for each database."""
     environment = os.environ | {
         "IMPL": "plugin_sync:export_csv:import_csv",
-        "DBS": ",".join(STORES),
+        "DBS": ",".join(ENGINES),
         "PYTHONPATH": str(Path(plugin_sync.__file__).resolve().parents[1]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -31,8 +31,8 @@ def test_every_error_has_a_code_of_its_own():
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
 
 
-def test_only_a_busy_database_is_worth_another_try():
-    assert [kind.__name__ for kind in own() if kind.retryable] == ["StoreBusy"]
+def test_what_is_busy_or_silent_is_worth_another_try():
+    assert [kind.__name__ for kind in own() if kind.retryable] == ["StoreBusy", "PeerSilent", "TooBusy"]
 
 
 def test_an_error_says_where_and_what_to_do():
@@ -55,4 +55,5 @@ def test_rejected_rows_name_the_first_and_carry_all():
     error = RowsRejected(problems, 7)
     assert (error.where, error.hint, error.problems, error.total) == ("table t, line 3, column d", "Mend it.", tuple(problems), 7)
     assert error.message == "is not a date (and 6 more problems)"
+    assert RowsRejected(problems[:1], 2).message == "is not a date (and 1 more problem)"
     assert RowsRejected(problems[:1], 1).message == "is not a date"

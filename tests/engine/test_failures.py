@@ -16,7 +16,7 @@ from plugin_sync import StoreBusy, StoreError
 from plugin_sync.stores import sqlite as sqlite_store
 
 from . import importing
-from .databases import FULL, shared_database
+from .databases import FULL, INFILE, LOADERS, PORTABLE, shared_database
 from .files import csv_file, take
 from .states import contents, records
 
@@ -40,7 +40,8 @@ def office(engine, tmp_path):
         db = importing.connect(uri, folder, migrate=True)
         start(db)
         try:
-            yield db, {"uri": uri, "folder": folder, "file": str(file)}
+            ways = {"infile": engine == INFILE, "portable": engine.startswith(PORTABLE)}
+            yield db, {"uri": uri, "folder": folder, "file": str(file), **ways}
         finally:
             db.rollback()
             db.close()
@@ -63,6 +64,22 @@ def run(settings, **more):
     return subprocess.run(command(settings, **more), capture_output=True, text=True, env=environment(), check=False)
 
 
+@contextmanager
+def quick_starts():
+    """Give a function that runs such a process and returns its exit code, without importing everything each time."""
+    command = [sys.executable, importing.__file__]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment(), **pipes) as process:
+
+        def start(settings, **more):
+            process.stdin.write(json.dumps(settings | more) + "\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield start
+        process.stdin.close()
+
+
 def environment():
     """Of the test run, with the engine as the tests import it."""
     return os.environ | {"PYTHONPATH": str(Path(plugin_sync.__file__).resolve().parents[1]), "PYTHONWARNINGS": "ignore"}
@@ -80,8 +97,9 @@ def kill_points(statements):
     return sorted(spread | set(range(statements - LAST + 1, statements + 1)))
 
 
+@pytest.mark.parametrize("engine", LOADERS)
 def test_a_kill_leaves_everything_or_nothing(engine, tmp_path):
-    with office(engine, tmp_path) as (db, settings):
+    with office(engine, tmp_path) as (db, settings), quick_starts() as exit_code:
         done = run(settings)
         assert done.returncode == 0, done.stderr
         statements = json.loads(done.stdout)["statements"]
@@ -94,8 +112,7 @@ def test_a_kill_leaves_everything_or_nothing(engine, tmp_path):
         seen = []
         for point in points:
             start(db)
-            killed = run(settings, kill_at=point)
-            assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
+            assert exit_code(settings, kill_at=point) == -signal.SIGKILL, point
             db.rollback()
             left = records(db)
             db.commit()

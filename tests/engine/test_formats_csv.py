@@ -13,7 +13,8 @@ import pytest
 
 from plugin_sync import FileAltered, FileEncodingError, FileFormatError, FileIncomplete, FileProblem, Origin
 from plugin_sync.formats import csv as format_csv
-from plugin_sync.formats.csv import CsvReader, CsvWriter, Dialect
+from plugin_sync.formats.contract import Dialect, Reading
+from plugin_sync.formats.csv import CsvReader, CsvWriter
 
 from .files import csv_file, single_table
 
@@ -25,7 +26,7 @@ def read(source, **dialect):
     """Return {table: (header, {line: row})} and the reader."""
     if isinstance(source, (str, bytes)):
         source = io.BytesIO(source.encode("utf-8") if isinstance(source, str) else source)
-    reader = CsvReader(source, Dialect(**dialect))
+    reader = CsvReader(source, Reading(Dialect(**dialect)))
     found = {}
     for table, header, _, batches in reader.sections():
         rows = [(line, row) for batch in batches for row, line in zip(batch.rows, batch.lines, strict=True)]
@@ -38,11 +39,11 @@ def rows(source, **dialect):
 
 
 def written(*tables, origin=ORIGIN):
-    writer = CsvWriter()
+    writer = CsvWriter(origin)
     data = b""
     for name, header, *cells in tables:
         data += writer.begin(name, header) + writer.rows(cells) + writer.end_table()
-    return data + writer.end(origin, {name: len(cells) for name, _, *cells in tables})
+    return data + b"".join(writer.end({name: len(cells) for name, _, *cells in tables}))
 
 
 OURS = written(
@@ -241,12 +242,20 @@ NO_TABLE = "the file begins neither with a line TABLE name nor with a header tab
         (b"TABLE t\r\nt.id,t.uuid\r\n1,u1\r\n", FileIncomplete, "the file is incomplete: its END is missing"),
         (b"TABLE t\r\nt.id,t.name\r\n1,\"Anna", FileIncomplete, "the file is incomplete: it ends inside a cell"),
         (b"TABLE t\r\nt.id,t.name\r\n1,\"An\"na\r\n\r\n\r\nEND", FileFormatError, "the quotes of this line do not match"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", FileFormatError, "the file is an image, not a CSV"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", FileFormatError, "the selected file must be a CSV, XML or ZIP; it is an image"),
         (b"\x93NUMPY\x01\0", FileEncodingError, "the file is not text in UTF-8"),
-        (b"PK\x03\x04\x14\0\0\0,a\0b\n", FileFormatError, "the file is a ZIP archive or a spreadsheet (XLSX, ODS), not a CSV"),
-        (b"\0asm,a\0b\n", FileFormatError, "the file is not a CSV"),
-        (b"\n <!DOCTYPE html><p>Please sign in</p>\n<p>\n", FileFormatError, "the file is a web page, not a CSV"),
-        (b"\xef\xbb\xbf<?xml version='1.0'?><s3xml/>", FileFormatError, "the file is XML, not a CSV"),
+        (
+            b"PK\x03\x04\x14\0\0\0,a\0b\n",
+            FileFormatError,
+            "the selected file must be a CSV, XML or ZIP; it is a ZIP archive or a spreadsheet (XLSX, ODS)",
+        ),
+        (b"\0asm,a\0b\n", FileFormatError, "the selected file must be a CSV, XML or ZIP"),
+        (
+            b"\n <!DOCTYPE html><p>Please sign in</p>\n<p>\n",
+            FileFormatError,
+            "the selected file must be a CSV, XML or ZIP; it is a web page",
+        ),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><s3xml/>", FileFormatError, "the selected file must be a CSV, XML or ZIP; it is XML"),
         (b"Name,Age\nAnna,3\n", FileFormatError, NO_TABLE),
         (b"Hello, this is a letter.\nBest wishes\n", FileFormatError, NO_TABLE),
         (b"Hello\n", FileFormatError, "this is no exported file: it begins with 'Hello'"),

@@ -1,4 +1,4 @@
-"""Files between stock pyDAL and this engine, both ways, on each store."""
+"""Files between stock pyDAL and this engine, both ways, on each store and each way of it to take rows."""
 
 import base64
 import datetime
@@ -10,8 +10,14 @@ from pydal import Field
 
 from plugin_sync import Counts, SyncError, export_csv
 
+from .databases import LOADERS
 from .files import give, take
 from .states import records
+
+
+@pytest.fixture(params=LOADERS)
+def engine(request):
+    return request.param
 
 
 def define(db):

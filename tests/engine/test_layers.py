@@ -12,17 +12,25 @@ PACKAGE = Path(plugin_sync.__file__).resolve().parent
 # Each line may import the lines above it and its own.
 LAYERS = """
     errors records
-    settings values catalog policies identity clock texts
+    settings values catalog policies identity clock messages texts charts wishes tokens addresses wire
+    signing uploads vault
     formats stores objects
-    callbacks planning loading
-    importer exporter merger
-    connections instances integrity reports schema sizes startup jobs peers exchange
+    callbacks planning intake loading attaching
+    importer exporter merger checkpoints keeping mending undoing
+    connections instances integrity reports schema sizes startup conflicts
+    history options register sent assets jobs peers transports
+    exchange services
+    syncs
+    commands pages
+    wiring
     plugin_sync
 """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.strip().splitlines()) for name in line.split()}
 # An error names the problems it carries; the module is needed by type checkers only.
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_PYDAL = 3
+CONTROLLER = PACKAGE.parents[1] / "controllers" / "plugin_sync.py"
+MAX_ACTION = 20  # lines
 
 
 def name_of(path):
@@ -114,10 +122,17 @@ def test_few_modules_know_pydal():
     assert len(found) <= MAX_PYDAL, found
 
 
+def test_the_pages_actions_are_short():
+    lengths = {
+        node.name: node.end_lineno - node.lineno + 1 for node in parsed(CONTROLLER).body if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: length for name, length in lengths.items() if length > MAX_ACTION} == {}
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_pure_modules_know_values_only(path):
     """No file, database, network or clock below the stores."""
-    pure = ("errors", "records", "settings", "values", "policies", "identity", "catalog", "texts")
+    pure = ("errors", "records", "settings", "values", "policies", "identity", "catalog", "texts", "charts")
     if top(name_of(path)) in pure:
         edge = {"os", "io", "sqlite3", "psycopg2", "pymysql", "socket", "time", "urllib", "pydal"}
         assert [n for n, _ in imports(path) if n.startswith("/") and top(n[1:]) in edge] == []

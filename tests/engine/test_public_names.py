@@ -10,9 +10,10 @@ import plugin_sync
 
 MODULES = Path(plugin_sync.__file__).resolve().parents[1]
 PUBLIC = """
-    Cancelled Catalog Counts Duplicates ExportReport FileAltered FileEncodingError FileFormatError FileIncomplete FileProblem
-    ImportReport Origin Outcome Policy Problem RowsRejected Settings SettingsError StoreBusy StoreError SyncError TableRefused
-    TableReport decide export_csv import_csv read_catalog stream_csv
+    Cancelled Catalog CheckOutdated Counts Duplicates ExportReport FileAltered FileEncodingError FileFormatError FileIncomplete
+    FileProblem ImportReport Kept Origin Outcome Policy Problem RowsRejected Settings SettingsError SignatureRefused
+    Signer StoreBusy StoreError SyncError TableRefused TableReport Trust UndoReport decide export_csv export_file import_csv
+    import_file own_signer read_catalog stream_csv undo_import
 """.split()
 
 

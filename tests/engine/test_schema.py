@@ -3,7 +3,7 @@
 import pytest
 from pydal import DAL, Field
 
-from plugin_sync.schema import ALIAS, INSTANCE, JOB, define_tables
+from plugin_sync.schema import ALIAS, CONFLICT, INSTANCE, JOB, SETTING, TALLY, define_tables
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_only_the_tables_asked_for_are_defined(db):
     define_tables(db, JOB)
     assert db.tables == [JOB]
     define_tables(db)
-    assert sorted(db.tables) == sorted([JOB, INSTANCE, ALIAS])
+    assert sorted(db.tables) == sorted([JOB, INSTANCE, ALIAS, TALLY, SETTING, CONFLICT])
 
 
 def test_defining_twice_changes_nothing(db):

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from plugin_sync import texts
 from plugin_sync.errors import FileFormatError
+from plugin_sync.texts import Texts
+
+texts = Texts()
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,20 @@ def test_a_fault_says_what_happened_where_and_what_to_do():
 def test_tables_in_a_message_are_called_what_people_call_them():
     labels = {"pr_person": "People", "record": "Records"}
     assert texts.named("Import pr_person first: no record pr_person_x.", labels) == "Import People first: no record pr_person_x."
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        (UTC, ""),
+        (timezone(timedelta(hours=-5), "EST"), "04:12 EST"),
+        (timezone(timedelta(hours=-10), "HST"), "1 May, 23:12 HST"),
+        (timezone(timedelta(hours=15), "LATE"), "3 May, 00:12 LATE"),
+    ],
+)
+def test_times_of_a_place(zone, text):
+    assert texts.local_text(datetime(2026, 5, 2, 9, 12), zone) == text
+
+
+def test_days():
+    assert texts.day_text(datetime(2026, 5, 2).date()) == "2 May"
