@@ -1,10 +1,28 @@
 """Fixtures for every test that needs a running application."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from . import offices
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+class Apart(LoadScopeScheduling):
+    """Tests of served applications share the offices of their file: one process runs a file's. The others go one by one."""
+
+    def _split_scope(self, nodeid):
+        return nodeid.split("::")[0] if nodeid.startswith(("tests/host/", "tests/web/")) else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Let several processes run the tests so."""
+    return Apart(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +57,16 @@ def jacmel_office(start_office) -> offices.Office:
 def empty_office(start_office, request) -> offices.Office:
     """A new office without records, for one test."""
     return start_office(f"empty-{abs(hash(request.node.nodeid))}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium; without it these tests are skipped, or fail when everything is required."""
+    if not os.access(CHROMIUM, os.X_OK):
+        if os.environ.get("SYNC_REQUIRE") == "all":
+            pytest.fail("SYNC_REQUIRE=all, but there is no chromium (apt-get install chromium)")
+        pytest.skip("there is no chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()

@@ -1,4 +1,4 @@
-"""Adding the plugin to an application of one's own, as the README says: copy files, name settings, nothing else."""
+"""Adding the plugin to an application of one's own, as docs/install.md says: install it, name settings, nothing else."""
 
 import os
 import re
@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from plugin_tools.installing import install
+
 from ..offices import ROOT, Client
 from ..web.pages import export, heading, send, together, upload
-from .test_readme import PLUGIN, README
+from .test_readme import INSTALLING
 
 # Another office's application: one file of models, a layout, a page to sign in. Nothing of the host in this repository.
 MODEL = """
@@ -53,8 +55,8 @@ server.run()
 
 
 def indented(start):
-    """The lines of the README that stand in an indented block which begins with `start`."""
-    block = re.search(rf"((?:^       .*\n|^\n)*^ +{re.escape(start)}.*\n(?:^       .*\n)*)", README, re.MULTILINE)[1]
+    """The lines of the page that stand in an indented block which begins with `start`."""
+    block = re.search(rf"(^    {re.escape(start)}.*\n(?:^    .*\n)*)", INSTALLING, re.MULTILINE)[1]
     return "\n".join(line.strip() for line in block.splitlines() if line.strip())
 
 
@@ -66,11 +68,8 @@ def application(tmp_path_factory):
     for name, text in {**FILES, "models/db.py": model}.items():
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         (app / name).write_text(text, encoding="utf-8")
-    for name in PLUGIN:
-        (app / name).parent.mkdir(exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, app / name)
-    for name in ("databases", "sessions", "errors", "cache", "uploads", "languages", "private"):
+    install(ROOT, app)
+    for name in ("databases", "sessions", "errors", "cache", "uploads"):
         (app / name).mkdir(exist_ok=True)
     (folder / "VERSION").write_text("Version 2.26.1-stable+timestamp.2023.10.29.13.08.27", encoding="ascii")
     for name in ("welcome.w2p", "applications/__init__.py", "applications/sync/__init__.py"):

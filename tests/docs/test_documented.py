@@ -64,7 +64,9 @@ def test_public_names():
     assert set(plugin_sync.__all__) - words("docs/functions.md") == set()
 
 
-@pytest.mark.parametrize("function", [plugin_sync.export_csv, plugin_sync.import_csv])
+@pytest.mark.parametrize(
+    "function", [plugin_sync.export_csv, plugin_sync.import_csv, plugin_sync.export_file, plugin_sync.import_file]
+)
 def test_keywords_of_the_functions(function):
     wanted = set(inspect.signature(function).parameters) - {"db", "fileobj"}
     section = text("docs/functions.md").split(f"## {function.__name__}(", 1)[1].split("\n## ", 1)[0]

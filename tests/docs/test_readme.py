@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 
+from plugin_tools.files import PRIVATE, plugin_files
+
 from ..offices import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PLUGIN = ("modules/plugin_sync", "models/plugin_sync.py", "controllers/plugin_sync.py", "views/plugin_sync", "static/plugin_sync")
+INSTALLING = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 MAX_BYTES = 150_000
 
 
@@ -21,16 +23,25 @@ def test_the_example_runs(tmp_path):
 
 
 def test_screenshots_are_there_and_small():
-    shown = set(re.findall(r"\((docs/screenshots/\w+\.png)\)", README))
-    assert len(shown) >= 3
-    for path in shown:
-        data = (ROOT / path).read_bytes()
-        assert data.startswith(b"\x89PNG") and len(data) <= MAX_BYTES, (path, len(data))
-    assert shown == {f"docs/screenshots/{path.name}" for path in (ROOT / "docs" / "screenshots").iterdir()}
+    assert len(re.findall(r"\(docs/screenshots/[\w-]+\.png\)", README)) >= 3
+    pages = (ROOT / "docs" / "pages.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\((?:docs/)?screenshots/([\w-]+\.png)\)", README + pages))
+    for name in shown:
+        data = (ROOT / "docs" / "screenshots" / name).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) <= MAX_BYTES, (name, len(data))
+    assert shown == {path.name for path in (ROOT / "docs" / "screenshots").iterdir()}
 
 
-def test_the_files_to_copy_are_all_that_the_plugin_has():
-    named = re.findall(r"`((?:modules|models|controllers|views|static)/plugin_sync[.\w]*)`", README)
-    assert sorted(set(named)) == sorted(PLUGIN)
+def test_the_files_that_are_brought_are_all_that_the_plugin_has():
+    told = re.findall(r"^\| [^|]* \| (`[^|]*`) \|", INSTALLING, re.MULTILINE)
+    named = {name for cell in told for name in re.findall(r"`([^`]+)`", cell)}
     found = {str(path.relative_to(ROOT)) for path in ROOT.glob("*/plugin_sync*")} - {"tests/plugin_sync"}
-    assert {path for path in found if not path.startswith(".")} == set(PLUGIN)
+    found |= {"/".join(name.split("/")[:2]) for name in plugin_files(ROOT)} | {PRIVATE}
+    assert {path for path in found if not path.startswith(".")} == named
+
+
+def test_commands_of_run_that_are_named_exist():
+    source = (ROOT / "run").read_text(encoding="utf-8")
+    for page in (README, INSTALLING):
+        for name in re.findall(r"\./run (\w+)", page):
+            assert f'"{name}"' in source, name

@@ -1,5 +1,6 @@
 """The served application: signing in, what every answer carries, and the host's own pages."""
 
+import gzip
 import os
 import re
 import stat
@@ -164,3 +165,12 @@ def run(command: str, instances, *arguments: object) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+@pytest.mark.parametrize("path", ["css/host.css", "plugin_sync/plugin_sync.css", "plugin_sync/plugin_sync.js"])
+def test_static_files_travel_compressed_to_browsers_that_take_them(main_office, path):
+    address = f"/sync/static/{path}"
+    plain = main_office.client().get(address)
+    packed = main_office.client().get(address, **{"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
+    assert gzip.decompress(packed.body) == plain.body == (offices.ROOT / "static" / path).read_bytes()

@@ -1,25 +1,9 @@
 """A real browser for the tests of the pages."""
 
-import os
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Debian's Chromium; without it these tests are skipped, or fail when everything is required."""
-    if not os.access(CHROMIUM, os.X_OK):
-        if os.environ.get("SYNC_REQUIRE") == "all":
-            pytest.fail("SYNC_REQUIRE=all, but there is no chromium (apt-get install chromium)")
-        pytest.skip("there is no chromium (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+expect.set_options(timeout=20_000)  # other tests run meanwhile
 
 
 @pytest.fixture

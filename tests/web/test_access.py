@@ -6,9 +6,10 @@ import re
 import pytest
 
 from ..offices import ROOT
-from .pages import PLUGIN, export, key_of, records, text_of, upload
+from .pages import PLUGIN, export, follow, key_of, records, text_of, upload
 
 CONTROLLER = ROOT / "controllers" / "plugin_sync.py"
+SERVICES = {"call"}  # they judge their callers themselves: below, and test_services.py
 NOBODY = "00000000-0000-4000-8000-000000000000"
 CHANGES = {"import_file": "", "check": NOBODY, "apply": NOBODY, "mend": "org_office/index"}
 
@@ -18,7 +19,7 @@ def actions():
     source = CONTROLLER.read_text(encoding="utf-8")
     exposed = re.findall(r"^def\s+(_?[a-zA-Z0-9]\w*)\( *\)\s*:", source, re.MULTILINE)
     assert set(exposed) <= {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
-    return sorted(exposed)
+    return sorted(set(exposed) - SERVICES)
 
 
 PAGES = {
@@ -30,8 +31,27 @@ PAGES = {
     "instances": 200,
     "check": 404,
     "apply": 404,
+    "again": 404,
+    "cancel": 404,
+    "progress": 404,
+    "status": 404,
     "result": 404,
     "mend": 403,
+    "rejects": 404,
+    "undo": 404,
+    "conflicts": 200,
+    "conflict": 404,
+    "instance": 404,
+    "instance_add": 200,
+    "instance_state": 404,
+    "instance_remove": 404,
+    "instance_calls": 404,
+    "instance_access": 404,
+    "synchronise": 404,
+    "pairing": 200,
+    "parcel": 404,
+    "history": 200,
+    "options": 200,
 }
 
 
@@ -69,18 +89,36 @@ def test_administrators_get_each_page(main_office, action):
     assert main_office.tickets() == []
 
 
-@pytest.mark.parametrize("name", ["_page", "__page", "__new_key", "__job", "__imports", "__labels", "__require_administrator"])
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("protocol", ["", "/", "/xmlrpc", "/jsonrpc", "/run", "/xmlrpc/index"])
+def test_the_services_are_closed_to_everybody_without_credentials_of_their_own(main_office, protocol, method):
+    for client in (main_office.client(), main_office.user(), main_office.administrator()):  # a session opens no service
+        answer = client.get(f"{PLUGIN}call{protocol}") if method == "get" else client.post(f"{PLUGIN}call{protocol}", {"a": "b"})
+        assert answer.status in (400, 401, 404, 405), (protocol, answer.status)
+        assert "TABLE " not in answer.text and "base_uuid" not in answer.text
+    assert main_office.tickets() == []
+
+
+def test_every_action_that_is_no_page_is_named_here():
+    source = CONTROLLER.read_text(encoding="utf-8")
+    guarded = re.search(r'^if request.function != "(\w+)":.*\n    __require_administrator\(\)$', source, re.MULTILINE)
+    assert {guarded[1]} == SERVICES
+
+
+@pytest.mark.parametrize(
+    "name", ["_page", "__page", "__new_key", "__job", "__start", "__shown", "__labels", "__require_administrator"]
+)
 def test_helpers_are_no_pages(main_office, name):
     assert main_office.administrator().get(PLUGIN + name).status in (400, 404)
 
 
 @pytest.mark.parametrize("key", [{}, {"_formkey": "guessed", "_formname": "plugin_sync"}])
-@pytest.mark.parametrize("action", ["import_file", "mend"])
+@pytest.mark.parametrize("action", ["import_file", "mend", "instance_add", "options", "conflicts"])
 def test_a_post_without_the_pages_key_is_refused(main_office, action, key):
     before = main_office.query("SELECT count(*) FROM plugin_sync_job")
     client = main_office.administrator()
     client.get(PLUGIN + "import_file")
-    answer = client.post(f"{PLUGIN}{action}/{CHANGES[action]}", key | {"policy": "newer"}, {"file": ("x.csv", b"END")})
+    answer = client.post(f"{PLUGIN}{action}/{CHANGES.get(action, '')}", key | {"policy": "newer"}, {"file": ("x.csv", b"END")})
     assert answer.status == 403
     assert "This page was used already, or it is too old." in text_of(answer)
     assert main_office.query("SELECT count(*) FROM plugin_sync_job") == before
@@ -95,9 +133,9 @@ def test_an_import_needs_the_key_and_takes_it_once(main_office, empty_office):
     assert client.get(apply).status == 403  # a link cannot import either
     assert not records(empty_office)["gis_location"]
     key = key_of(check)
-    assert client.post(apply, key).url.endswith(check.url.split("/check/")[1])
+    assert follow(client, client.post(apply, key)).url.endswith(check.url.split("/check/")[1])
     assert len(records(empty_office)["gis_location"]) > 30_000
-    again = client.post(apply, key)  # a double click: the import ran once, its result is shown
+    again = follow(client, client.post(apply, key))  # a double click: the import ran once, its result is shown
     assert (again.status, "/result/" in again.url) == (200, True)
     assert client.post(check.url, key).status == 403
 
