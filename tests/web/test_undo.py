@@ -66,8 +66,7 @@ ONE = {
     "en": "1 row in 16 tables, about | Removes 1 record. | 1 record was removed. | Restores 1 record. | 1 record was restored.",
     "fr": "1 ligne dans 16 tables, environ | Retire 1 enregistrement. | 1 enregistrement a été retiré. |"
     " Rétablit 1 enregistrement. | 1 enregistrement a été rétabli.",
-    "es": "1 fila en 16 tablas, unos | Quita 1 registro. | Se quitó 1 registro. |"
-    " Restaura 1 registro. | Se restauró 1 registro.",
+    "es": "1 fila en 16 tablas, unos | Quita 1 registro. | Se quitó 1 registro. | Restaura 1 registro. | Se restauró 1 registro.",
 }
 WRITTEN = {
     "en": ("1 new row was written.", "1 changed row was written."),

@@ -1,6 +1,7 @@
 """The MariaDB (and MySQL) store: rows into temporary tables, then the merge in SQL.
 
-Rows come by LOAD DATA LOCAL where connection and server allow it, else by INSERTs of many rows. Nothing here commits: indexes
+Rows come by LOAD DATA LOCAL where connection and server allow it, as the file has them where they can (`mysql_staging`); else
+by INSERTs of many rows. Nothing here commits: indexes
 of temporary tables are declared when they are made, since CREATE INDEX and ALTER TABLE would commit, even theirs. The
 session is strict and speaks utf8mb4 while an import runs, whatever the connection has. Texts are compared byte by byte;
 uuids by the collation of their column, so that its index serves.
@@ -10,17 +11,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import StoreBusy, StoreError
+from ..formats.blocks import RawRows
 from ..records import FieldSpec, TableSpec
 from ..values import CODECS, NULL, Limits
 from . import mysql_loading, reading
 from .contract import MergesInPlace
 from .mysql_loading import Repertoire, repertoire_of
-from .session import CellByCell, Dialect, Params
+from .mysql_staging import StagedRows, Told, row_loader
+from .session import Dialect, Params
+from .staging import Layout, Staged, Work
 
 SAVEPOINT = "plugin_sync"
 LOCK_NAME = "LEFT(CONCAT('plugin_sync ', DATABASE()), 64)"  # such a lock is the whole server's
@@ -69,7 +73,7 @@ DIALECT = Dialect(
 )
 
 
-class MysqlSession(CellByCell):
+class MysqlSession:
     """Statements on one connection; errors of the driver become StoreError with its reason."""
 
     dialect = DIALECT
@@ -81,7 +85,8 @@ class MysqlSession(CellByCell):
         self._unique: dict[str, list[tuple[str, ...]]] = {}
         self._local_infile: bool | None = None  # whether LOAD DATA LOCAL is allowed, once it was asked for
         self._repertoires: dict[tuple[str, str], Repertoire] = {}  # of the texts that were loaded, by table and column
-        self.made: list[str] = []  # temporary tables
+        self._beside: dict[str, StagedRows] = {}  # by table
+        self.made: dict[str, str] = {}  # temporary tables, and the statements that made them
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; return the rows it touched."""
@@ -97,33 +102,73 @@ class MysqlSession(CellByCell):
 
     def create(self, name: str, columns: Sequence[str], keys: Sequence[str] = ()) -> None:
         """Create an empty temporary table with its indexes."""
-        self.made.append(name)
         indexes = [f"INDEX ({key})" for key in keys]
-        self.run(f"CREATE TEMPORARY TABLE {name} ({', '.join([*columns, *indexes])}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
+        statement = f"CREATE TEMPORARY TABLE {name} ({', '.join([*columns, *indexes])}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+        self.made[name] = statement
+        self.run(statement)
+
+    def create_like(self, name: str, other: str) -> None:
+        """Create an empty temporary table like another that `create` made, into which the same characters may come."""
+        self.made[name] = self.made[other].replace(other, name, 1)
+        self.run(self.made[name])
+        for (table, column), repertoire in list(self._repertoires.items()):
+            if table == other:
+                self.know(name, (column,), repertoire)
+
+    def empty(self, name: str) -> None:
+        """Empty a temporary table that `create` made: TRUNCATE would commit, and DELETE takes its time."""
+        statement = self.made[name]
+        self.drop(name)
+        self.made[name] = statement
+        self.run(statement)
 
     def index(self, name: str, key: str) -> None:
         """Nothing to do: the index was declared."""
 
     def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
         """Create a temporary table from a query, with its indexes."""
-        self.made.append(name)
+        self.made[name] = ""
         indexes = f"({', '.join(f'INDEX ({key})' for key in keys)})" if keys else ""
         self.run(f"CREATE TEMPORARY TABLE {name} {indexes} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 AS {select}")
 
     def drop(self, name: str) -> None:
         """Drop a temporary table, if it is there; without TEMPORARY it would commit."""
         self.run(f"DROP TEMPORARY TABLE IF EXISTS {name}")
-        self.made = [made for made in self.made if made != name]
+        self.made.pop(name, None)
 
     def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Put rows, given column by column, into a temporary table."""
         for name, column in zip(columns, values, strict=True):
-            known = self._repertoires.get((table, name), Repertoire.ASCII)
-            self._repertoires[table, name] = max(known, repertoire_of(column))
+            self.know(table, (name,), repertoire_of(column))
         if len(values[0]) > FEW and self._loads_files():
             self._load_file(table, columns, values)
         else:
             self._insert(table, columns, values)
+
+    def know(self, table: str, columns: Iterable[str], repertoire: Repertoire) -> None:
+        """Note which characters were loaded into columns of a temporary table."""
+        for name in columns:
+            self._repertoires[table, name] = max(self._repertoires.get((table, name), Repertoire.ASCII), repertoire)
+
+    def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Told) -> bool:
+        """Stage a table from the file's bytes; return False, and leave everything as it was, where it has to be read by cells."""
+        loader = row_loader(self, staged, layout) if self._loads_files() else None
+        if loader is None:
+            return False
+        if loader.load(raw, told) and raw.end():
+            loader.take()
+            return True
+        self.empty(staged.s)
+        raw.back()
+        return False
+
+    def beside(self, staged: Staged) -> StagedRows:
+        """Return the rows of a staging table as they are compared with the records here."""
+        return self._beside.setdefault(staged.spec.name, StagedRows(self, staged))
+
+    def settle(self, work: Work, staged: Staged) -> None:
+        """Leave the rows that are the same here out of the merge."""
+        self.beside(staged).settle(work)
 
     def _loads_files(self) -> bool:
         """Whether connection, server and system allow LOAD DATA LOCAL; PyMySQL alone says what a connection allows."""
@@ -133,13 +178,21 @@ class MysqlSession(CellByCell):
         return self._local_infile
 
     def _load_file(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
-        """Load rows as a file; what would only be a warning there is the error that it is in an INSERT."""
-        with mysql_loading.file_of(values) as path:
-            loaded = self.run(mysql_loading.statement(table, columns, path))
+        loaded = self.load_data(mysql_loading.encoded(values), mysql_loading.clauses(table, columns))
+        if loaded != len(values[0]):
+            raise StoreError("the database refused a statement: rows are missing")
+
+    def load_data(self, data: bytes, clauses: str) -> int:
+        """Load bytes by LOAD DATA, and return how many rows; what would only be a warning there is the error that it is in an
+        INSERT.
+        """
+        with mysql_loading.file_of(data) as path:
+            loaded = self.run(f"LOAD DATA LOCAL INFILE '{path}' {clauses}")
         [(warnings,)] = self.rows("SELECT @@warning_count")
-        if warnings or loaded != len(values[0]):
-            [*_, reason] = self.rows("SHOW WARNINGS LIMIT 1")[0] if warnings else ["rows are missing"]
+        if warnings:
+            [*_, reason] = self.rows("SHOW WARNINGS LIMIT 1")[0]
             raise StoreError(f"the database refused a statement: {reason}")
+        return loaded
 
     def _insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         row = f"({','.join(['%s'] * len(columns))})"
@@ -168,6 +221,10 @@ class MysqlSession(CellByCell):
         """Return the type of the uuid column, so that its index serves; else a text as long as an index takes."""
         field = spec.field(spec.uuid_name or "")
         return self.staged_type(spec, field) if field is not None else "VARCHAR(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+    def kind(self, spec: TableSpec, field: FieldSpec) -> str:
+        """Return the SQL type of a column."""
+        return self._column(spec, field)[0]
 
     def _column(self, spec: TableSpec, field: FieldSpec) -> tuple[str, str | None, str | None]:
         """Return type, character set and collation of a column."""
@@ -308,7 +365,7 @@ class MysqlStore(MergesInPlace):
             self._drop_staging()
 
     def _drop_staging(self) -> None:
-        for name in self.session.made:
+        for name in list(self.session.made):
             self.session.drop(name)
 
     def lock(self, tables: Sequence[TableSpec]) -> None:

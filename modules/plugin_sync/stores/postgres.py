@@ -68,7 +68,7 @@ class PostgresSession(TemporaryTables):
         self.driver = driver
         self._types: dict[str, dict[str, str]] = {}
         self._unique: dict[str, list[tuple[str, ...]]] = {}
-        self._texts: dict[str, TextStage] = {}
+        self.texts: dict[str, TextStage] = {}  # by table: rows that were taken as the file has them
         self._unnumbered: set[str] = set()  # temporary tables whose index by row number is still to be made
         self.views: dict[str, str] = {}  # staging tables that are views, and the tables beneath
 
@@ -136,7 +136,7 @@ class PostgresSession(TemporaryTables):
             taken = False  # the codecs say what is wrong, and where
         if taken:
             self.run(f"RELEASE SAVEPOINT {TEXTS}")
-            self._texts[staged.spec.name] = stage
+            self.texts[staged.spec.name] = stage
             stage.take()
             return True
         self.views.pop(staged.s, None)
@@ -145,10 +145,10 @@ class PostgresSession(TemporaryTables):
         raw.back()
         return False
 
-    def home_of(self, work: Work, table: str) -> str | None:
-        """Return the name of a table of the ids that a table's records have both in the file and here, if that is certain."""
-        stage = self._texts.get(table)
-        return stage.home(work) if stage is not None else None
+    def settle(self, work: Work, staged: Staged) -> None:
+        """Fill the staging table from the texts, without the rows that are the same here."""
+        if staged.spec.name in self.texts:
+            self.texts[staged.spec.name].settle(work)
 
     def create(self, name: str, columns: Sequence[str], keys: Sequence[str] = ()) -> None:
         """Create an empty temporary table; row numbers are indexed once it is filled, in a third of the time."""

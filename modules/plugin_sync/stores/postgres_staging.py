@@ -14,24 +14,27 @@ from typing import TYPE_CHECKING
 from ..formats.blocks import Block, RawRows, Unusual
 from ..records import FieldSpec, Identity
 from ..values import NULL
-from .deciding import compared
 from .postgres_texts import KEY, SOURCE, Rule, rule_of
-from .staging import ALIASES, Layout, Staged, Work, load_columns, uuid_column
+from .staging import Layout, Staged, Work, load_columns
+from .unchanged import Comparison
 
 if TYPE_CHECKING:
     from .postgres import PostgresSession
 
 BLOCKS = 16  # of a file a COPY; between two the caller is told how far it is
 MAX_WIDTH = 500
-SAMPLE = 200  # rows
+WORTH = 0.05  # comparing is, where so many rows are expected to be the same
 Told = Callable[[int], None]
 
 
-class TextStage:
+class TextStage(Comparison):
     """The texts of one staged table: `t` with its columns c0.. and the row number n, and `h`, the line breaks in cells."""
 
+    session: PostgresSession
+
     def __init__(self, session: PostgresSession, staged: Staged, layout: Layout, rules: dict[int, Rule]) -> None:
-        self._session, self._staged, self._layout, self._rules = session, staged, layout, rules
+        super().__init__(session, staged)
+        self._layout, self._rules = layout, rules
         self.t, self.h, self.e = (f"ps_{letter}{staged.index}" for letter in "the")
         self.v = staged.s  # the staging table itself, where `s` is a view
         self._first_line = 0
@@ -50,13 +53,13 @@ class TextStage:
         self._first_line = raw.line
         cells = ", ".join(f"c{i}" for i in range(self._layout.width))
         number = "n integer GENERATED ALWAYS AS IDENTITY (CACHE 1000)"
-        self._session.create(self.t, (number, *(f"c{i} text" for i in range(self._layout.width))))
+        self.session.create(self.t, (number, *(f"c{i} text" for i in range(self._layout.width))))
         copy = f"COPY {self.t} ({cells}) FROM STDIN WITH (FORMAT csv, NULL '{NULL}', FORCE_NULL ({cells}), ENCODING 'UTF8')"
         rows, waiting = 0, iter(blocks)
         breaks = Breaks()
         while True:
             feed = Feed(itertools.islice(waiting, BLOCKS))
-            copied = self._session.copy(copy, feed)
+            copied = self.session.copy(copy, feed)
             if feed.failure is not None:
                 raise feed.failure
             if feed.unusual or copied != feed.rows:
@@ -74,7 +77,7 @@ class TextStage:
         """Make `s` a view that counts line breaks in cells only for the rows whose line is asked for: seven times as fast."""
         if not breaks.rows:
             return
-        session, staged = self._session, self._staged
+        session, staged = self.session, self.staged
         session.create(self.h, ("n integer", "total integer"))
         session.load(self.h, ("n", "total"), (breaks.rows, breaks.totals))
         session.index(self.h, "n, total")
@@ -87,7 +90,7 @@ class TextStage:
 
     def _check(self, rows: int) -> bool:
         """Return whether every cell is usual; find out what the merge must know of keys and references."""
-        staged, layout = self._staged, self._layout
+        staged, layout = self.staged, self._layout
         key = layout.fields[staged.position(staged.spec.uuid_name or "") or 0]
         singles = [(p, f) for p, f in staged.references if f.is_reference]
         counted = [f"count(*) FILTER (WHERE {' AND '.join(self._usual())})"]
@@ -99,7 +102,7 @@ class TextStage:
             if companion is not None:
                 by_src += f" AND c{companion} IS NULL"
             counted.append(f"count(c{at if companion is None else companion}), count(*) FILTER (WHERE {by_src})")
-        [(usual, keys, ids, *pointing)] = self._session.rows(f"SELECT {', '.join(counted)} FROM {self.t}")
+        [(usual, keys, ids, *pointing)] = self.session.rows(f"SELECT {', '.join(counted)} FROM {self.t}")
         if usual != rows:
             return False
         self._rows, self._distinct = rows, keys == rows and ids == rows
@@ -111,14 +114,14 @@ class TextStage:
 
     def take(self) -> None:
         """Tell the staged table what was found out: no more of its rows come."""
-        staged = self._staged
-        staged.rows, staged.distinct, staged.waiting = self._rows, self._distinct, self.settle
+        staged = self.staged
+        staged.rows, staged.distinct = self._rows, self._distinct
         staged.pointing |= self._pointing
         staged.by_src |= self._by_src
 
     def _usual(self) -> Iterator[str]:
         """Yield an SQL condition for each column: true for a usual cell, and for NULL where that is allowed."""
-        staged, layout = self._staged, self._layout
+        staged, layout = self.staged, self._layout
         if layout.src is not None:
             yield f"({SOURCE.format(a=f'c{layout.src}')}) IS NOT FALSE"
         for at in layout.companions.values():
@@ -136,115 +139,77 @@ class TextStage:
 
     def settle(self, work: Work) -> None:
         """Tell apart the rows that are the same here, and fill the staging table with the others."""
-        staged, session = self._staged, self._session
-        compare = self._may_compare(work) and self._some_are_same(work)
-        joins, same = self._sameness(work) if compare else ("", "")
+        staged, session = self.staged, self.session
+        others = ""
+        if staged.distinct and self.may_leave_out(work) and self.share_of_same() >= WORTH:
+            joins, same = self.sameness(work)
+            others = f"LEFT JOIN {staged.spec.sql_name} t ON {self.on_local} {joins} WHERE {self.different(same)}"
         columns = load_columns(staged)
-        select = f"SELECT {', '.join(self._values())} FROM {self.t} a {joins}{f' WHERE ({same}) IS NOT TRUE' if same else ''}"
-        taken = session.run(f"INSERT INTO {self.v} ({', '.join(columns)}) {select}")
+        taken = session.run(
+            f"INSERT INTO {self.v} ({', '.join(columns)}) SELECT {', '.join(self._values())} FROM {self.rows} {others}"
+        )
         staged.same = staged.rows - taken
-        if staged.same and self._layout.src is not None:
-            key = self._uuid_cell()
-            staged.apart = (
-                f"SELECT CAST(a.c{self._layout.src} AS bigint) AS src, t.{staged.spec.id_column} AS id FROM {self.t} a "
-                f"JOIN {staged.spec.sql_name} t ON t.{uuid_column(staged.spec)} = {key} "
-                f"WHERE NOT EXISTS (SELECT 1 FROM {staged.s} s WHERE s.n = a.n)"
-            )
+        staged.apart = self.apart()
 
     def _values(self) -> Iterator[str]:
         """Yield SQL for the columns of the staging table, in the order in which they are loaded."""
-        staged, layout = self._staged, self._layout
+        staged = self.staged
         yield "a.n"
         yield f"a.n + {self._first_line - 1}"
-        yield f"CAST(a.c{layout.src} AS bigint)" if layout.src is not None else "NULL"
+        yield self.src or "NULL"
         for position in range(len(staged.fields)):
-            yield self._value(position)
+            yield self.value(position) or "NULL"
         for position, field in staged.references:
             if field.is_reference:
-                yield f"a.c{layout.companions[position]}" if position in layout.companions else "NULL"
+                yield self.companion(position) or "NULL"
 
-    def _value(self, position: int) -> str:
+    # ---- what `unchanged` asks of the texts
+
+    @property
+    def rows(self) -> str:
+        """The table of texts."""
+        return f"{self.t} a"
+
+    @property
+    def key(self) -> str:
+        """The cell of the uuid; `text_stage` has seen that there is one."""
+        return f"a.c{self._layout.fields[self.staged.position(self.staged.spec.uuid_name or '') or 0]}"
+
+    @property
+    def src(self) -> str | None:
+        """The cell of the id, as a number."""
+        return f"CAST(a.c{self._layout.src} AS bigint)" if self._layout.src is not None else None
+
+    def value(self, position: int) -> str | None:
+        """The cell of a column, converted."""
         at = self._layout.fields[position]
-        return self._rules[position].value.format(a=f"a.c{at}") if at >= 0 else "NULL"
+        return self._rules[position].value.format(a=f"a.c{at}") if at >= 0 else None
 
-    def _uuid_cell(self) -> str:
-        return f"a.c{self._layout.fields[self._staged.position(self._staged.spec.uuid_name or '') or 0]}"
+    def companion(self, position: int) -> str | None:
+        """The cell of a companion."""
+        return f"a.c{self._layout.companions[position]}" if position in self._layout.companions else None
 
-    def _may_compare(self, work: Work) -> bool:
-        """Whether a row that is the same here can be left out without another row of the file being decided otherwise."""
-        staged, spec = self._staged, self._staged.spec
-        known = staged.rows > 0 and staged.distinct and (uuid_column(spec),) in self._session.unique_keys(spec)
-        if not known or not work.leave_out_same or work.match.get(spec.name):
-            return False
-        if work.arrivals is not None and work.arrivals.brings(spec.name):  # names are not what tells these files apart
-            return False
-        if work.aliases and self._session.rows(f"SELECT 1 FROM {ALIASES} WHERE table_name = %s LIMIT 1", (spec.name,)):
-            return False
-        return bool(self._session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1"))
-
-    def _some_are_same(self, work: Work) -> bool:
-        """Whether comparing seems worth its time: of some rows here and there a twentieth have the columns that are here."""
-        staged, spec = self._staged, self._staged.spec
-        equal = self._session.dialect.equal
-        own = ((p, staged.fields[p]) for p in compared(staged) if not staged.fields[p].is_reference)
-        same = " AND ".join(equal(self._value(p), f"t.{f.column}", f.type) for p, f in own) or "1 = 1"
-        [(found,)] = self._session.rows(
-            f"SELECT count(*) FROM (SELECT * FROM {self.t} WHERE n % {max(staged.rows // SAMPLE, 1)} = 0) a "
-            f"JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = {self._uuid_cell()} WHERE {same}"
-        )
-        return int(found) * 20 >= min(staged.rows, SAMPLE)
-
-    def _sameness(self, work: Work) -> tuple[str, str]:
-        """Return SQL joins and the condition under which a row is the same here."""
-        staged, spec = self._staged, self._staged.spec
-        joins = [f"LEFT JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = {self._uuid_cell()}"]
-        same = [f"t.{spec.id_column} IS NOT NULL"]
-        for position in compared(staged):
-            field = staged.fields[position]
-            if field.is_reference:
-                found = self._same_reference(work, position, field)
-                joins.append(found[0])
-                same.append(found[1])
-            else:
-                same.append(self._same_value(position, field))
-        return " ".join(joins), " AND ".join(f"({condition})" for condition in same)
-
-    def _same_value(self, position: int, field: FieldSpec) -> str:
-        """SQL condition: a usual cell has the value that is here."""
-        at, ours, equal = self._layout.fields[position], f"t.{field.column}", self._session.dialect.equal
+    def same_value(self, position: int, field: FieldSpec) -> str:
+        """Condition that a usual cell has the value that is here."""
+        at = self._layout.fields[position]
         if at >= 0 and self._rules[position].canonical:
-            return equal(f"a.c{at}", f"CAST({ours} AS text)", "text")
-        return equal(self._value(position), ours, field.type)
+            return self.session.dialect.equal(f"a.c{at}", f"CAST(t.{field.column} AS text)", "text")
+        return super().same_value(position, field)
 
-    def _same_reference(self, work: Work, position: int, field: FieldSpec) -> tuple[str, str]:
-        """Return an SQL join and the condition under which a row points to the record to which it points here."""
-        ours, at, companion = f"t.{field.column}", self._layout.fields[position], self._layout.companions.get(position)
-        nothing = [f"{ours} IS NULL", *([f"a.c{at} IS NULL"] if at >= 0 else [])]
-        target = work.specs[field.target or ""]
-        if companion is not None:
-            nothing.append(f"a.c{companion} IS NULL")
-            if target.uuid_name is None or not work.are_folded(target):
-                return "", " AND ".join(nothing)
-            join = f"LEFT JOIN {target.sql_name} p{position} ON p{position}.{target.id_column} = {ours}"
-            return join, f"p{position}.{uuid_column(target)} = a.c{companion} OR ({' AND '.join(nothing)})"
-        home = self._session.home_of(work, target.name)
-        if home is None:
-            return "", " AND ".join(nothing)
-        join = f"LEFT JOIN {home} p{position} ON p{position}.id = {ours}"
-        return join, f"p{position}.id = {self._value(position)} OR ({' AND '.join(nothing)})"
+    def home_of(self, work: Work, table: str) -> str | None:
+        """Ask the texts of that table."""
+        stage = self.session.texts.get(table)
+        return stage.home(work) if stage is not None else None
 
     def home(self, work: Work) -> str | None:
         """Return the name of a table of the ids that are the same in the file and here; None where that is not certain."""
-        spec = self._staged.spec
-        if self._layout.src is None or not self._may_compare(work):
+        if self.src is None or not self.staged.distinct or not self.may_leave_out(work):
             return None
         if not self._has_home:
-            self._session.create_as(
-                self.e,
-                f"SELECT t.{spec.id_column} AS id FROM {self.t} a JOIN {spec.sql_name} t ON t.{uuid_column(spec)} = "
-                f"{self._uuid_cell()} AND t.{spec.id_column} = CAST(a.c{self._layout.src} AS bigint)",
-            )
-            self._session.analyze(self.e, ("id",))
+            spec = self.staged.spec
+            local = f"{spec.sql_name} t ON {self.on_local} AND t.{spec.id_column} = {self.src}"
+            self.session.create_as(self.e, f"SELECT t.{spec.id_column} AS id FROM {self.rows} JOIN {local}")
+            self.session.analyze(self.e, ("id",))
             self._has_home = True
         return self.e
 

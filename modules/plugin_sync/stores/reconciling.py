@@ -17,8 +17,7 @@ from .staging import Staged, Work, joined_columns
 def reconcile(work: Work) -> None:
     """Decide on every staged row; afterwards `staged.m`, `.r` and `.o` say what to write. Problems are in `work`."""
     for staged in work.staged:
-        if staged.waiting is not None:
-            staged.waiting(work)
+        work.session.settle(work, staged)
     if work.arrivals is not None:
         work.arrivals.before_matching(work)
     for staged in work.staged:

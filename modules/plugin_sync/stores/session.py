@@ -11,7 +11,7 @@ from ..values import Limits
 
 if TYPE_CHECKING:
     from ..formats.blocks import RawRows
-    from .staging import Layout, Staged
+    from .staging import Layout, Staged, Work
 
 Params = Sequence[Any]
 ROW_NUMBER = "n INTEGER PRIMARY KEY"  # the first column of what is made beside the rows of a file
@@ -50,6 +50,11 @@ class Session(Protocol):
         where it has to be read by cells.
         """
 
+    def settle(self, work: Work, staged: Staged) -> None:
+        """Leave the rows that are just the same here out of the staging table, where that is faster. Called first of all
+        under the lock.
+        """
+
     def analyze(self, table: str, columns: Sequence[str]) -> None:
         """Make a temporary table that was filled ready to be joined, by these columns."""
 
@@ -83,6 +88,9 @@ class CellByCell:
     def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Callable[[int], None]) -> bool:
         """Return False: nothing was staged."""
         return False
+
+    def settle(self, work: Work, staged: Staged) -> None:
+        """Leave the staging table as it is."""
 
 
 class TemporaryTables:

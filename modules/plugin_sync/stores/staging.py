@@ -10,7 +10,7 @@ Items of list:reference columns wait in `ps_lI_J` (n, pos, src, k). Beside them 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,18 +77,17 @@ class Staged:
     shift: int | None = None  # every row in `s` is new, and its id its row number plus this
     rounds: int = 0  # in which ids were given; within one they ascend with n
     distinct: bool = False  # it is known that no uuid and no id stands in the file twice
-    waiting: Callable[[Work], None] | None = None  # fills `s`, called first of all under the lock
     same: int = 0  # rows that are just the same here, and left out of `s`
     apart: str = ""  # SQL for (src, id) of these
     attached: dict[int, str] = dataclasses.field(default_factory=dict)  # upload columns: tables (n) of rows whose file came
     gaps: dict[tuple[int, ...], int] = dataclasses.field(default_factory=dict)  # sets of columns that rows lack, by number
     fallbacks: dict[int, Stored] = dataclasses.field(default_factory=dict)  # defaults of these columns
     resolved: bool = False  # whether `r` was made
+    s: str = ""  # name of the staging table
 
-    @property
-    def s(self) -> str:
-        """Name of the staging table."""
-        return f"ps_s{self.index}"
+    def __post_init__(self) -> None:
+        """Name the staging table."""
+        self.s = self.s or f"ps_s{self.index}"
 
     @property
     def b(self) -> str:
