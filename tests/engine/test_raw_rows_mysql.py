@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pydal import Field
 
 from plugin_sync.catalog import read_catalog
-from plugin_sync.errors import StoreError
 from plugin_sync.formats.blocks import NEWLINE, Blocks
 from plugin_sync.formats.csv import CsvReader
 from plugin_sync.planning import Plan, plan_of
@@ -200,9 +199,3 @@ def test_rows_are_parted_as_the_csv_module_does(host, chunks, pieces, size):  # 
     assert data[size_bytes:].startswith((b"\r\n", b"\n")) or size_bytes == len(data)
     if size_bytes < len(data):
         assert rows.source.lines == len(NEWLINE.findall(data[:size_bytes]))
-
-
-def test_what_the_server_says_is_an_error_of_the_store(host):
-    _, staged = staged_on(host, "integer")
-    with pytest.raises(StoreError, match="refused a statement"):
-        host[0].load_data(b"x\n", f"INTO TABLE {staged.s} (n)")

@@ -263,16 +263,16 @@ def _looked_up(work: Work, staged: Staged) -> bool:
 
 
 def index_sources(work: Work, staged: Staged) -> None:
-    """Make the table of local ids, or of row numbers where not all have one yet, by the file's ids."""
+    """Make the table of local ids, or of row numbers where not all have one yet, by the file's ids, which are distinct."""
     found = "n" if staged.keyless else "id"
     keys = (f"src, {found}",) if _looked_up(work, staged) else ()
     if staged.keyless:
-        work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", keys)
+        work.session.create_as(staged.b, f"SELECT src, n FROM {staged.s} WHERE src IS NOT NULL", keys, distinct=True)
     else:
         ident, source = "m.id", f"{staged.s} s JOIN {staged.m} m ON m.n = s.n"
         if staged.shift is not None:
             ident, source = f"s.n + {staged.shift} AS id", f"{staged.s} s"
         select = f"SELECT {work.session.dialect.as_named}s.src, {ident} FROM {source} WHERE s.src IS NOT NULL"
         left_out = f" UNION ALL {staged.apart}" if staged.apart else ""
-        work.session.create_as(staged.b, select + left_out, keys)
+        work.session.create_as(staged.b, select + left_out, keys, distinct=True)
     work.session.analyze(staged.b, ("src", found))

@@ -10,6 +10,7 @@ uuids by the collation of their column, so that its index serves.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from ..values import CODECS, NULL, Limits
 from . import mysql_loading, reading
 from .contract import MergesInPlace
 from .mysql_loading import Repertoire, repertoire_of
-from .mysql_staging import StagedRows, Told, row_loader
+from .mysql_staging import StagedRows, row_loader
+from .raw import Told
 from .session import Dialect, Params
 from .staging import Layout, Staged, Work
 
@@ -125,11 +127,12 @@ class MysqlSession:
     def index(self, name: str, key: str) -> None:
         """Nothing to do: the index was declared."""
 
-    def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
-        """Create a temporary table from a query, with its indexes."""
+    def create_as(self, name: str, select: str, keys: Sequence[str] = (), distinct: bool = False) -> None:
+        """Create a temporary table from a query, with its indexes: rows that go by their first column lie in its order."""
         self.made[name] = ""
-        indexes = f"({', '.join(f'INDEX ({key})' for key in keys)})" if keys else ""
-        self.run(f"CREATE TEMPORARY TABLE {name} {indexes} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 AS {select}")
+        indexes = ", ".join(f"PRIMARY KEY ({key.split(',')[0]})" if distinct else f"INDEX ({key})" for key in keys)
+        columns = f"({indexes})" if indexes else ""
+        self.run(f"CREATE TEMPORARY TABLE {name} {columns} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 AS {select}")
 
     def drop(self, name: str) -> None:
         """Drop a temporary table, if it is there; without TEMPORARY it would commit."""
@@ -152,7 +155,7 @@ class MysqlSession:
 
     def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Told) -> bool:
         """Stage a table from the file's bytes; return False, and leave everything as it was, where it has to be read by cells."""
-        loader = row_loader(self, staged, layout) if self._loads_files() else None
+        loader = row_loader(self, staged, layout) if self._loads_files() and self._is_mariadb else None
         if loader is None:
             return False
         if loader.load(raw, told) and raw.end():
@@ -170,6 +173,11 @@ class MysqlSession:
         """Leave the rows that are the same here out of the merge."""
         self.beside(staged).settle(work)
 
+    @functools.cached_property
+    def _is_mariadb(self) -> bool:
+        """Whether the server is MariaDB: MySQL has other regular expressions."""
+        return bool(self.rows("SELECT lower(version()) LIKE '%mariadb%'") == [(1,)])
+
     def _loads_files(self) -> bool:
         """Whether connection, server and system allow LOAD DATA LOCAL; PyMySQL alone says what a connection allows."""
         if self._local_infile is None:
@@ -178,21 +186,17 @@ class MysqlSession:
         return self._local_infile
 
     def _load_file(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
-        loaded = self.load_data(mysql_loading.encoded(values), mysql_loading.clauses(table, columns))
-        if loaded != len(values[0]):
-            raise StoreError("the database refused a statement: rows are missing")
+        """Load rows as a file; what would only be a warning there is the error that it is in an INSERT."""
+        loaded, warning = self.load_data(mysql_loading.encoded(values), mysql_loading.clauses(table, columns))
+        if warning or loaded != len(values[0]):
+            raise StoreError(f"the database refused a statement: {warning or 'rows are missing'}")
 
-    def load_data(self, data: bytes, clauses: str) -> int:
-        """Load bytes by LOAD DATA, and return how many rows; what would only be a warning there is the error that it is in an
-        INSERT.
-        """
+    def load_data(self, data: bytes, clauses: str) -> tuple[int, str]:
+        """Load bytes by LOAD DATA; return how many rows they were, and the first warning, "" without one."""
         with mysql_loading.file_of(data) as path:
             loaded = self.run(f"LOAD DATA LOCAL INFILE '{path}' {clauses}")
         [(warnings,)] = self.rows("SELECT @@warning_count")
-        if warnings:
-            [*_, reason] = self.rows("SHOW WARNINGS LIMIT 1")[0]
-            raise StoreError(f"the database refused a statement: {reason}")
-        return loaded
+        return loaded, str(self.rows("SHOW WARNINGS LIMIT 1")[0][-1]) if warnings else ""
 
     def _insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         row = f"({','.join(['%s'] * len(columns))})"

@@ -8,26 +8,23 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import StoreError
 from ..formats.blocks import Block, RawRows, Unusual
 from ..records import Identity
 from ..values import NULL
 from .mysql_loading import Repertoire
 from .mysql_texts import KEY, SOURCE, Rule, rule_of
+from .raw import BLOCKS, Told, rules_of
 from .staging import Layout, Staged, Work
 from .unchanged import Comparison
 
 if TYPE_CHECKING:
     from .mysql import MysqlSession
 
-BLOCKS = 16  # of a file a statement; between two the caller is told how far it is
-MAX_WIDTH = 500
 OUTSIDE_BASIC = re.compile(rb"[\xf0-\xf4]")  # UTF-8: the first byte of a character outside Unicode's first 65,536
 WORTH = 0.5  # comparing is, where so many rows are expected to be the same
-Told = Callable[[int], None]
 
 
 class RowLoader:
@@ -71,15 +68,11 @@ class RowLoader:
             return False
         if not data.isascii():
             self._repertoire = max(self._repertoire, Repertoire.ALL if OUTSIDE_BASIC.search(data) else Repertoire.BASIC)
-        try:
-            loaded = self._session.load_data(
-                _with_last_cells(data, end), self._statement(end, any(block.breaks for block in group))
-            )
-        except StoreError:
-            return False  # the codecs say what is wrong, and where
-        return loaded == sum(block.rows for block in group)
+        clauses = self._clauses(end, any(block.breaks for block in group))
+        loaded, warning = self._session.load_data(_with_last_cells(data, end), clauses)
+        return not warning and loaded == sum(block.rows for block in group)  # else the codecs say what is wrong, and where
 
-    def _statement(self, end: bytes, breaks: bool) -> str:
+    def _clauses(self, end: bytes, breaks: bool) -> str:
         cells = ", ".join(_cell(at) for at in range(self._layout.width))
         sets = ", ".join(f"{column} = {value}" for column, value in self._values(breaks))
         return (
@@ -174,15 +167,8 @@ def _breaks(at: int) -> str:
 
 def row_loader(session: MysqlSession, staged: Staged, layout: Layout) -> RowLoader | None:
     """Return what loads a table of the file, or None where its columns are not all of the types that SQL checks."""
-    spec = staged.spec
-    position = staged.position(spec.uuid_name or "")
-    if spec.identity is not Identity.UUID or spec.id_column is None or position is None or layout.fields[position] < 0:
-        return None
-    if layout.width > MAX_WIDTH:
-        return None
-    rules = [rule_of(field, session.kind(spec, field)) for field in staged.fields]
-    usual = [rule for rule in rules if rule is not None]
-    return RowLoader(session, staged, layout, usual) if len(usual) == len(rules) else None
+    rules = rules_of(staged, layout, lambda field: rule_of(field, session.kind(staged.spec, field)))
+    return RowLoader(session, staged, layout, rules) if rules is not None else None
 
 
 class StagedRows(Comparison):

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..formats.blocks import Block, RawRows, Unusual
-from ..records import FieldSpec, Identity
+from ..records import FieldSpec
 from ..values import NULL
 from .postgres_texts import KEY, SOURCE, Rule, rule_of
+from .raw import BLOCKS, Told, rules_of
 from .staging import Layout, Staged, Work, load_columns
 from .unchanged import Comparison
 
 if TYPE_CHECKING:
     from .postgres import PostgresSession
 
-BLOCKS = 16  # of a file a COPY; between two the caller is told how far it is
-MAX_WIDTH = 500
 WORTH = 0.05  # comparing is, where so many rows are expected to be the same
-Told = Callable[[int], None]
 
 
 class TextStage(Comparison):
@@ -32,7 +30,7 @@ class TextStage(Comparison):
 
     session: PostgresSession
 
-    def __init__(self, session: PostgresSession, staged: Staged, layout: Layout, rules: dict[int, Rule]) -> None:
+    def __init__(self, session: PostgresSession, staged: Staged, layout: Layout, rules: Sequence[Rule]) -> None:
         super().__init__(session, staged)
         self._layout, self._rules = layout, rules
         self.t, self.h, self.e = (f"ps_{letter}{staged.index}" for letter in "the")
@@ -216,19 +214,9 @@ class TextStage(Comparison):
 
 def text_stage(session: PostgresSession, staged: Staged, layout: Layout) -> TextStage | None:
     """Return the stage for a table of the file, or None where its columns are not all of the types that SQL checks."""
-    spec, kinds = staged.spec, session.types(staged.spec)
-    position = staged.position(spec.uuid_name or "")
-    if spec.identity is not Identity.UUID or spec.id_column is None or position is None or layout.fields[position] < 0:
-        return None
-    if layout.width > MAX_WIDTH or not session.is_utf8:
-        return None
-    rules: dict[int, Rule] = {}
-    for number, field in enumerate(staged.fields):
-        rule = rule_of(field, kinds[field.column])
-        if rule is None:
-            return None
-        rules[number] = rule
-    return TextStage(session, staged, layout, rules)
+    kinds = session.types(staged.spec)
+    rules = rules_of(staged, layout, lambda field: rule_of(field, kinds[field.column])) if session.is_utf8 else None
+    return TextStage(session, staged, layout, rules) if rules is not None else None
 
 
 class Breaks:

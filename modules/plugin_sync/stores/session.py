@@ -36,8 +36,10 @@ class Session(Protocol):
     def index(self, name: str, key: str) -> None:
         """Index a filled temporary table by one of its `keys`."""
 
-    def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
-        """Create a temporary table from a query, and index it."""
+    def create_as(self, name: str, select: str, keys: Sequence[str] = (), distinct: bool = False) -> None:
+        """Create a temporary table from a query, and index it; `distinct` says that the first column is in no two rows the
+        same, and nowhere NULL.
+        """
 
     def drop(self, name: str) -> None:
         """Drop a temporary table, if it is there."""
@@ -106,7 +108,7 @@ class TemporaryTables:
         """Index a filled temporary table."""
         self.run(f"CREATE INDEX {name}_{key.split(',', maxsplit=1)[0]} ON {name} ({key})")
 
-    def create_as(self, name: str, select: str, keys: Sequence[str] = ()) -> None:
+    def create_as(self, name: str, select: str, keys: Sequence[str] = (), distinct: bool = False) -> None:
         """Create a temporary table from a query, and index it."""
         self.run(f"CREATE TEMPORARY TABLE {name} AS {select}")
         for key in keys:

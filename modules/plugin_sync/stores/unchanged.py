@@ -6,6 +6,8 @@ resolved references nor a decision of their own. What is left to the merge is de
 
 from __future__ import annotations
 
+import abc
+
 from ..records import FieldSpec
 from .deciding import compared
 from .session import Session
@@ -14,38 +16,38 @@ from .staging import ALIASES, Staged, Work, uuid_column
 SAMPLE = 200  # rows
 
 
-class Comparison:
+class Comparison(abc.ABC):
     """The rows of one table of the file beside the records here: what a store has to say of them is SQL on `a`."""
 
     def __init__(self, session: Session, staged: Staged) -> None:
         self.session, self.staged = session, staged
 
     @property
+    @abc.abstractmethod
     def rows(self) -> str:
         """The table of the file's rows, with a row number n."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def key(self) -> str:
         """The uuid of a row."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def src(self) -> str | None:
         """The file's id of a row; None when the file has none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def value(self, position: int) -> str | None:
         """The value of a column; None when the file has none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def companion(self, position: int) -> str | None:
         """The uuid of the record that a reference column points to; None when the file has none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def home_of(self, work: Work, table: str) -> str | None:
         """Return the name of a table of the ids that a table's records have both in the file and here, if that is certain."""
-        raise NotImplementedError
 
     def same_value(self, position: int, field: FieldSpec) -> str:
         """Condition that a column has the value that is here."""
