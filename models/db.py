@@ -15,7 +15,7 @@ db = DAL(
     migrate_enabled=first_start_due is not None,
     lazy_tables=first_start_due is None,
     check_reserved=None,
-    driver_args={"timeout": 30} if settings["database_uri"].startswith("sqlite") else None,
+    driver_args=first_start.driver_args(settings["database_uri"]),
 )
 
 T.is_writable = False

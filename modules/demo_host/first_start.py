@@ -36,6 +36,14 @@ def settings(folder: str) -> dict[str, str]:
     return defaults | found
 
 
+def driver_args(uri: str) -> dict[str, Any] | None:
+    """What the driver is told: how long to wait for SQLite's lock; that imports may bring rows to MariaDB as files. That
+    lets the server ask for any file that this process may read, and it is the instance's own.
+    """
+    known: dict[str, dict[str, Any]] = {"sqlite": {"timeout": 30}, "mysql": {"local_infile": True}}
+    return known.get(uri.split(":", 1)[0])
+
+
 def signature(folder: str) -> str:
     """What the tables depend on, cheaply: name, size and time of every model and engine file."""
     digest = hashlib.sha256()

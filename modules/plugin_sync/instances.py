@@ -145,6 +145,10 @@ def note_origin(db: Any, origin: Origin, when: datetime, *, counted: bool = True
     table, uuid = db[INSTANCE], _uuid_of(origin)
     if uuid is None or origin.base_uuid is None:
         return None
+    mysql = db._adapter.dbengine == "mysql"
+    if mysql:  # one after the other: of two that get to a row by different indexes, which are locked too, one would deadlock
+        own = db(table.is_self == True).select(table.id).first()  # noqa: E712
+        db(table.id == (own.id if own else 0)).select(table.id, for_update=True)  # by this index alone
     row = _row_with(db, uuid)
     if row is None:
         unnamed = (table.base_uuid == origin.base_uuid) & (table.uuid == None) & (table.is_self == None)  # noqa: E711
@@ -152,7 +156,7 @@ def note_origin(db: Any, origin: Origin, when: datetime, *, counted: bool = True
             values = {"base_uuid": origin.base_uuid, "uuid": uuid, "name": (origin.name or "")[:100], "state": Standing.KNOWN}
             _insert_or_ignore(db, values, when)
         # MariaDB's snapshot hides a row that another process has just committed; a locking read shows it.
-        row = _row_with(db, uuid, for_update=db._adapter.dbengine == "mysql")
+        row = _row_with(db, uuid, for_update=mysql)
     if row is None:
         clash = (table.base_uuid == origin.base_uuid) & (table.is_self == None)  # noqa: E711
         db(clash).update(state=Standing.CLASH)
@@ -168,11 +172,7 @@ def _row_with(db: Any, uuid: str, **how: bool) -> Any:
 
 
 def _touch(db: Any, ident: int, origin: Origin, when: datetime, counted: bool) -> None:
-    """Note an exchange with the instance of a row.
-
-    The row goes by its id: on MariaDB an update locks the index it searches and then the row, which an insert that found
-    it by its base_uuid has locked already, and of two that search by uuid then one would deadlock.
-    """
+    """Note an exchange with the instance of a row."""
     table = db[INSTANCE]
     this = table.id == ident
     db(this).update(last_update=when, sync_count=table.sync_count.coalesce(0) + (1 if counted else 0))

@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
@@ -203,10 +204,11 @@ def test_a_file_that_does_not_say_where_it_is_from_registers_nobody(db, origin):
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_imports_at_once_register_an_instance_once(engine, tmp_path, by_hand):
-    with database_uri(engine) as server:
+    with database_uri(engine) as server, ExitStack() as connections:
         uri = f"sqlite://{tmp_path}/storage.db" if "sqlite" in engine else server
-        first, *others = [connect(uri, tmp_path) for _ in range(5)]
+        first, *others = [connections.enter_context(closing(connect(uri, tmp_path))) for _ in range(5)]
         define_tables(first)
+        ensure_self(first, source=lambda: uuid.UUID("a1b2" + "0" * 28))
         first.commit()
         for db in others:
             define_tables(db, migrate=False)
@@ -218,8 +220,6 @@ def test_imports_at_once_register_an_instance_once(engine, tmp_path, by_hand):
             assert len(set(_noted_at_once(others, Origin(jacmel.base_uuid, jacmel.uuid, "Jacmel")))) == 1
             first.rollback()
             assert find_peer(first, jacmel.base_uuid).sync_count == len(others)
-        for db in (first, *others):
-            db.close()
 
 
 def _noted_at_once(connections, origin):
