@@ -1,7 +1,6 @@
 """The MariaDB (and MySQL) store: rows into temporary tables, then the merge in SQL.
 
-Rows come by LOAD DATA LOCAL where connection and server allow it, as the file has them where they can (`mysql_staging`); else
-by INSERTs of many rows. Nothing here commits: indexes
+Rows come by LOAD DATA LOCAL where connection and server allow it, else by INSERTs of many rows. Nothing here commits: indexes
 of temporary tables are declared when they are made, since CREATE INDEX and ALTER TABLE would commit, even theirs. The
 session is strict and speaks utf8mb4 while an import runs, whatever the connection has. Texts are compared byte by byte;
 uuids by the collation of their column, so that its index serves.
@@ -10,23 +9,20 @@ uuids by the collation of their column, so that its index serves.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import StoreBusy, StoreError
-from ..formats.blocks import RawRows
 from ..records import FieldSpec, TableSpec
 from ..values import CODECS, NULL, Limits
 from . import mysql_loading, reading
 from .contract import MergesInPlace
 from .mysql_loading import Repertoire, repertoire_of
-from .mysql_staging import StagedRows, row_loader
-from .raw import Told
-from .session import Dialect, Params
-from .staging import Layout, Staged, Work
+from .mysql_unchanged import StagedRows
+from .session import CellByCell, Dialect, Params
+from .staging import Staged, Work
 
 SAVEPOINT = "plugin_sync"
 LOCK_NAME = "LEFT(CONCAT('plugin_sync ', DATABASE()), 64)"  # such a lock is the whole server's
@@ -75,7 +71,7 @@ DIALECT = Dialect(
 )
 
 
-class MysqlSession:
+class MysqlSession(CellByCell):
     """Statements on one connection; errors of the driver become StoreError with its reason."""
 
     dialect = DIALECT
@@ -117,13 +113,6 @@ class MysqlSession:
             if table == other:
                 self.know(name, (column,), repertoire)
 
-    def empty(self, name: str) -> None:
-        """Empty a temporary table that `create` made: TRUNCATE would commit, and DELETE takes its time."""
-        statement = self.made[name]
-        self.drop(name)
-        self.made[name] = statement
-        self.run(statement)
-
     def index(self, name: str, key: str) -> None:
         """Nothing to do: the index was declared."""
 
@@ -153,30 +142,13 @@ class MysqlSession:
         for name in columns:
             self._repertoires[table, name] = max(self._repertoires.get((table, name), Repertoire.ASCII), repertoire)
 
-    def stage_raw(self, staged: Staged, layout: Layout, raw: RawRows, told: Told) -> bool:
-        """Stage a table from the file's bytes; return False, and leave everything as it was, where it has to be read by cells."""
-        loader = row_loader(self, staged, layout) if self._loads_files() and self._is_mariadb else None
-        if loader is None:
-            return False
-        if loader.load(raw, told) and raw.end():
-            loader.take()
-            return True
-        self.empty(staged.s)
-        raw.back()
-        return False
-
-    def beside(self, staged: Staged) -> StagedRows:
-        """Return the rows of a staging table as they are compared with the records here."""
-        return self._beside.setdefault(staged.spec.name, StagedRows(self, staged))
-
     def settle(self, work: Work, staged: Staged) -> None:
         """Leave the rows that are the same here out of the merge."""
         self.beside(staged).settle(work)
 
-    @functools.cached_property
-    def _is_mariadb(self) -> bool:
-        """Whether the server is MariaDB: MySQL has other regular expressions."""
-        return bool(self.rows("SELECT lower(version()) LIKE '%mariadb%'") == [(1,)])
+    def beside(self, staged: Staged) -> StagedRows:
+        """Return the rows of a staging table as they are compared with the records here."""
+        return self._beside.setdefault(staged.spec.name, StagedRows(self, staged))
 
     def _loads_files(self) -> bool:
         """Whether connection, server and system allow LOAD DATA LOCAL; PyMySQL alone says what a connection allows."""
@@ -187,16 +159,12 @@ class MysqlSession:
 
     def _load_file(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Load rows as a file; what would only be a warning there is the error that it is in an INSERT."""
-        loaded, warning = self.load_data(mysql_loading.encoded(values), mysql_loading.clauses(table, columns))
-        if warning or loaded != len(values[0]):
-            raise StoreError(f"the database refused a statement: {warning or 'rows are missing'}")
-
-    def load_data(self, data: bytes, clauses: str) -> tuple[int, str]:
-        """Load bytes by LOAD DATA; return how many rows they were, and the first warning, "" without one."""
-        with mysql_loading.file_of(data) as path:
-            loaded = self.run(f"LOAD DATA LOCAL INFILE '{path}' {clauses}")
+        with mysql_loading.file_of(values) as path:
+            loaded = self.run(mysql_loading.statement(table, columns, path))
         [(warnings,)] = self.rows("SELECT @@warning_count")
-        return loaded, str(self.rows("SHOW WARNINGS LIMIT 1")[0][-1]) if warnings else ""
+        if warnings or loaded != len(values[0]):
+            [*_, reason] = self.rows("SHOW WARNINGS LIMIT 1")[0] if warnings else ["rows are missing"]
+            raise StoreError(f"the database refused a statement: {reason}")
 
     def _insert(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         row = f"({','.join(['%s'] * len(columns))})"
@@ -225,10 +193,6 @@ class MysqlSession:
         """Return the type of the uuid column, so that its index serves; else a text as long as an index takes."""
         field = spec.field(spec.uuid_name or "")
         return self.staged_type(spec, field) if field is not None else "VARCHAR(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-
-    def kind(self, spec: TableSpec, field: FieldSpec) -> str:
-        """Return the SQL type of a column."""
-        return self._column(spec, field)[0]
 
     def _column(self, spec: TableSpec, field: FieldSpec) -> tuple[str, str | None, str | None]:
         """Return type, character set and collation of a column."""

@@ -25,10 +25,10 @@ def can_name_files() -> bool:
     return OPEN_FILES.is_dir()
 
 
-def clauses(table: str, columns: Sequence[str]) -> str:
-    """SQL behind LOAD DATA and its file, independent of the session's mode and character set."""
+def statement(table: str, columns: Sequence[str], path: str) -> str:
+    """SQL that loads the file at `path`, independent of the session's mode and character set."""
     return (
-        f"INTO TABLE {table} CHARACTER SET utf8mb4 "
+        f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {table} CHARACTER SET utf8mb4 "
         f"FIELDS TERMINATED BY 0x1F ESCAPED BY 0x5C LINES TERMINATED BY 0x1E ({', '.join(columns)})"
     )
 
@@ -54,13 +54,13 @@ def repertoire_of(values: Sequence[Stored]) -> Repertoire:
 
 
 @contextmanager
-def file_of(data: bytes) -> Iterator[str]:
-    """Give the path of a file with these bytes.
+def file_of(values: Sequence[Sequence[Stored]]) -> Iterator[str]:
+    """Give the path of a file with these rows, given column by column.
 
     It never has a name in a folder: nobody else can open it, and a killed process leaves none behind.
     """
     with tempfile.TemporaryFile() as file:
-        file.write(data)
+        file.write(encoded(values))
         file.seek(0)
         yield f"{OPEN_FILES}/{file.fileno()}"
 

@@ -18,8 +18,7 @@ from ..records import FieldSpec, TableSpec
 from ..values import Limits
 from .contract import MergesInPlace
 from .postgres_export import PostgresSnapshot
-from .postgres_staging import Feed, TextStage, text_stage
-from .raw import Told
+from .postgres_staging import Feed, TextStage, Told, text_stage
 from .session import ROW_NUMBER, Dialect, Params, TemporaryTables
 from .staging import Layout, Staged, Work
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..formats.blocks import Block, RawRows, Unusual
-from ..records import FieldSpec
+from ..records import FieldSpec, Identity
 from ..values import NULL
 from .postgres_texts import KEY, SOURCE, Rule, rule_of
-from .raw import BLOCKS, Told, rules_of
 from .staging import Layout, Staged, Work, load_columns
 from .unchanged import Comparison
 
 if TYPE_CHECKING:
     from .postgres import PostgresSession
 
+BLOCKS = 16  # of a file a COPY; between two the caller is told how far it is
+MAX_WIDTH = 500
+Told = Callable[[int], None]
 WORTH = 0.05  # comparing is, where so many rows are expected to be the same
 
 
@@ -214,9 +216,15 @@ class TextStage(Comparison):
 
 def text_stage(session: PostgresSession, staged: Staged, layout: Layout) -> TextStage | None:
     """Return the stage for a table of the file, or None where its columns are not all of the types that SQL checks."""
-    kinds = session.types(staged.spec)
-    rules = rules_of(staged, layout, lambda field: rule_of(field, kinds[field.column])) if session.is_utf8 else None
-    return TextStage(session, staged, layout, rules) if rules is not None else None
+    spec, kinds = staged.spec, session.types(staged.spec)
+    position = staged.position(spec.uuid_name or "")
+    if spec.identity is not Identity.UUID or spec.id_column is None or position is None or layout.fields[position] < 0:
+        return None
+    if layout.width > MAX_WIDTH or not session.is_utf8:
+        return None
+    rules = [rule_of(field, kinds[field.column]) for field in staged.fields]
+    known = [rule for rule in rules if rule is not None]
+    return TextStage(session, staged, layout, known) if len(known) == len(rules) else None
 
 
 class Breaks:
