@@ -167,7 +167,7 @@ def has_cycle_without_uuid(schema):
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("engine", LOADERS)
 def test_any_record_survives(engine, form):
-    @some(max_examples=(120 if form == "csv" else 30) // THOROUGH)  # of the formats test_formats.py tries more
+    @some(max_examples=(90 if form == "csv" else 30) // THOROUGH)  # of the formats test_formats.py tries more
     @given(data=st.data())
     def survive(data):
         export_and_import(engine, form, data)
@@ -337,7 +337,7 @@ def test_a_damaged_file_is_refused_or_taken_whole(engine, strict):
     with database(engine) as db:
         offices(db)
 
-        @some(max_examples=400 // THOROUGH)
+        @some(max_examples=240 // THOROUGH)
         @given(damaged())
         def damage(data):
             survives(db, data, "theirs", strict=strict, require_end=strict)
@@ -351,7 +351,7 @@ def test_any_text_is_refused_or_taken_whole(engine):
     with database(engine) as db:
         offices(db)
 
-        @some(max_examples=400 // THOROUGH)
+        @some(max_examples=240 // THOROUGH)
         @given(st.lists(st.sampled_from(words) | st.text(max_size=3), max_size=25).map("".join))
         def wild(text):
             survives(db, text.encode("utf-8", "replace"), strict=False, require_end=False)

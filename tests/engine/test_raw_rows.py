@@ -140,7 +140,7 @@ def test_no_edge_is_taken_wrongly(session, kind, column):
 
 
 @pytest.mark.parametrize(("kind", "column"), COLUMNS)
-@some(max_examples=120 // THOROUGH)
+@some(max_examples=90 // THOROUGH)
 @given(data=st.data())
 def test_sql_takes_only_what_the_codecs_take(session, kind, column, data):
     for cell in data.draw(cells_of(kind)):
@@ -225,7 +225,7 @@ def copied(session, data):
     return rows, lines, source.size_bytes, source.lines
 
 
-@some(max_examples=900 // THOROUGH)
+@some(max_examples=600 // THOROUGH)
 @given(pieces=st.lists(PIECES, max_size=24), size=st.integers(1, 9))
 def test_rows_are_parted_as_the_csv_module_does(session, chunks, pieces, size):
     data = "".join(pieces).encode()
