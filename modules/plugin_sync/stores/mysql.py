@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,7 +84,7 @@ class MysqlSession(CellByCell):
         self._local_infile: bool | None = None  # whether LOAD DATA LOCAL is allowed, once it was asked for
         self._repertoires: dict[tuple[str, str], Repertoire] = {}  # of the texts that were loaded, by table and column
         self._beside: dict[str, StagedRows] = {}  # by table
-        self.made: dict[str, str] = {}  # temporary tables, and the statements that made them
+        self.made: list[str] = []  # temporary tables
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; return the rows it touched."""
@@ -100,25 +100,23 @@ class MysqlSession(CellByCell):
 
     def create(self, name: str, columns: Sequence[str], keys: Sequence[str] = ()) -> None:
         """Create an empty temporary table with its indexes."""
+        self.made.append(name)
         indexes = [f"INDEX ({key})" for key in keys]
-        statement = f"CREATE TEMPORARY TABLE {name} ({', '.join([*columns, *indexes])}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
-        self.made[name] = statement
-        self.run(statement)
+        self.run(f"CREATE TEMPORARY TABLE {name} ({', '.join([*columns, *indexes])}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
 
     def create_like(self, name: str, other: str) -> None:
-        """Create an empty temporary table like another that `create` made, into which the same characters may come."""
-        self.made[name] = self.made[other].replace(other, name, 1)
-        self.run(self.made[name])
-        for (table, column), repertoire in list(self._repertoires.items()):
-            if table == other:
-                self.know(name, (column,), repertoire)
+        """Create an empty temporary table like another, into which the same characters may come."""
+        self.made.append(name)
+        self.run(f"CREATE TEMPORARY TABLE {name} LIKE {other}")
+        known = self._repertoires.items()
+        self._repertoires |= {(name, column): repertoire for (table, column), repertoire in known if table == other}
 
     def index(self, name: str, key: str) -> None:
         """Nothing to do: the index was declared."""
 
     def create_as(self, name: str, select: str, keys: Sequence[str] = (), distinct: bool = False) -> None:
         """Create a temporary table from a query, with its indexes: rows that go by their first column lie in its order."""
-        self.made[name] = ""
+        self.made.append(name)
         indexes = ", ".join(f"PRIMARY KEY ({key.split(',')[0]})" if distinct else f"INDEX ({key})" for key in keys)
         columns = f"({indexes})" if indexes else ""
         self.run(f"CREATE TEMPORARY TABLE {name} {columns} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 AS {select}")
@@ -126,21 +124,17 @@ class MysqlSession(CellByCell):
     def drop(self, name: str) -> None:
         """Drop a temporary table, if it is there; without TEMPORARY it would commit."""
         self.run(f"DROP TEMPORARY TABLE IF EXISTS {name}")
-        self.made.pop(name, None)
+        self.made = [made for made in self.made if made != name]
 
     def load(self, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
         """Put rows, given column by column, into a temporary table."""
         for name, column in zip(columns, values, strict=True):
-            self.know(table, (name,), repertoire_of(column))
+            known = self._repertoires.get((table, name), Repertoire.ASCII)
+            self._repertoires[table, name] = max(known, repertoire_of(column))
         if len(values[0]) > FEW and self._loads_files():
             self._load_file(table, columns, values)
         else:
             self._insert(table, columns, values)
-
-    def know(self, table: str, columns: Iterable[str], repertoire: Repertoire) -> None:
-        """Note which characters were loaded into columns of a temporary table."""
-        for name in columns:
-            self._repertoires[table, name] = max(self._repertoires.get((table, name), Repertoire.ASCII), repertoire)
 
     def settle(self, work: Work, staged: Staged) -> None:
         """Leave the rows that are the same here out of the merge."""
@@ -333,7 +327,7 @@ class MysqlStore(MergesInPlace):
             self._drop_staging()
 
     def _drop_staging(self) -> None:
-        for name in list(self.session.made):
+        for name in self.session.made:
             self.session.drop(name)
 
     def lock(self, tables: Sequence[TableSpec]) -> None:

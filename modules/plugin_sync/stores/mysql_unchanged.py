@@ -12,24 +12,22 @@ from .unchanged import Comparison
 if TYPE_CHECKING:
     from .mysql import MysqlSession
 
-WORTH = 0.5  # comparing is, where so many rows are expected to be the same
-
 
 class StagedRows(Comparison):
     """The rows of one staging table beside the records here."""
 
     session: MysqlSession
+    worth = 0.5  # what is left is copied, row by row
 
     def __init__(self, session: MysqlSession, staged: Staged) -> None:
         super().__init__(session, staged)
         self.loaded = staged.s
-        self.e, self.z = (f"ps_{letter}{staged.index}" for letter in "ez")
-        self._has_home = False
+        self.z = f"ps_z{staged.index}"
 
     def settle(self, work: Work) -> None:
         """Let the merge go on with those rows only that are not the same here, where few are expected to be left."""
         staged, session = self.staged, self.session
-        if not self.may_leave_out(work) or self.share_of_same() < WORTH or not self._is_distinct:
+        if not self.leaves_out(work):
             return
         joins, same = self.sameness(work)
         local = f"{staged.spec.sql_name} t ON {self.on_local}"
@@ -42,7 +40,7 @@ class StagedRows(Comparison):
         staged.apart = self.apart()
 
     @functools.cached_property
-    def _is_distinct(self) -> bool:
+    def is_distinct(self) -> bool:
         """Whether no uuid and no id stands in the file twice."""
         few = self.session.dialect.fingerprint.format(a=self.key)
         ids = f", count({self.src}), count(DISTINCT {self.src})" if self.src is not None else ""
@@ -56,20 +54,14 @@ class StagedRows(Comparison):
         lists = any(field.is_list_reference for _, field in staged.references)
         return usual and staged.folded and not staged.keyless and not lists and super().may_leave_out(work)
 
-    def home(self, work: Work) -> str | None:
-        """Return the name of a table of the ids that are the same in the file and here; None where that is not certain."""
-        if self._has_home:
-            return self.e
-        if self.src is None or not self.may_leave_out(work) or not self._is_distinct:
-            return None
+    def make_home(self) -> None:
+        """By the id, whose index has the records in it and is in the order of most files."""
         spec = self.staged.spec
         self.session.create(self.e, (f"id {self.session.dialect.id_type} PRIMARY KEY",))
-        self.session.run(  # by the id, whose index has the records in it and is in the order of most files
+        self.session.run(
             f"INSERT INTO {self.e} SELECT STRAIGHT_JOIN t.{spec.id_column} FROM {self.rows} "
             f"JOIN {spec.sql_name} t FORCE INDEX (PRIMARY) ON t.{spec.id_column} = a.src AND {self.on_local}"
         )
-        self._has_home = True
-        return self.e
 
     # ---- what `unchanged` asks
 

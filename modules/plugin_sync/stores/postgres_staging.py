@@ -24,21 +24,20 @@ if TYPE_CHECKING:
 BLOCKS = 16  # of a file a COPY; between two the caller is told how far it is
 MAX_WIDTH = 500
 Told = Callable[[int], None]
-WORTH = 0.05  # comparing is, where so many rows are expected to be the same
 
 
 class TextStage(Comparison):
     """The texts of one staged table: `t` with its columns c0.. and the row number n, and `h`, the line breaks in cells."""
 
     session: PostgresSession
+    worth = 0.05  # what is left has to be converted in any case
 
     def __init__(self, session: PostgresSession, staged: Staged, layout: Layout, rules: Sequence[Rule]) -> None:
         super().__init__(session, staged)
         self._layout, self._rules = layout, rules
-        self.t, self.h, self.e = (f"ps_{letter}{staged.index}" for letter in "the")
+        self.t, self.h = (f"ps_{letter}{staged.index}" for letter in "th")
         self.v = staged.s  # the staging table itself, where `s` is a view
         self._first_line = 0
-        self._has_home = False
         self._rows, self._distinct = 0, False
         self._pointing: dict[int, int] = {}
         self._by_src: set[str] = set()
@@ -141,7 +140,7 @@ class TextStage(Comparison):
         """Tell apart the rows that are the same here, and fill the staging table with the others."""
         staged, session = self.staged, self.session
         others = ""
-        if staged.distinct and self.may_leave_out(work) and self.share_of_same() >= WORTH:
+        if self.leaves_out(work):
             joins, same = self.sameness(work)
             others = f"LEFT JOIN {staged.spec.sql_name} t ON {self.on_local} {joins} WHERE {self.different(same)}"
         columns = load_columns(staged)
@@ -201,17 +200,17 @@ class TextStage(Comparison):
         stage = self.session.texts.get(table)
         return stage.home(work) if stage is not None else None
 
-    def home(self, work: Work) -> str | None:
-        """Return the name of a table of the ids that are the same in the file and here; None where that is not certain."""
-        if self.src is None or not self.staged.distinct or not self.may_leave_out(work):
-            return None
-        if not self._has_home:
-            spec = self.staged.spec
-            local = f"{spec.sql_name} t ON {self.on_local} AND t.{spec.id_column} = {self.src}"
-            self.session.create_as(self.e, f"SELECT t.{spec.id_column} AS id FROM {self.rows} JOIN {local}")
-            self.session.analyze(self.e, ("id",))
-            self._has_home = True
-        return self.e
+    @property
+    def is_distinct(self) -> bool:
+        """What `_check` has counted."""
+        return self.staged.distinct
+
+    def make_home(self) -> None:
+        """By a join of both tables, which hashes one."""
+        spec = self.staged.spec
+        local = f"{spec.sql_name} t ON {self.on_local} AND t.{spec.id_column} = {self.src}"
+        self.session.create_as(self.e, f"SELECT t.{spec.id_column} AS id FROM {self.rows} JOIN {local}")
+        self.session.analyze(self.e, ("id",))
 
 
 def text_stage(session: PostgresSession, staged: Staged, layout: Layout) -> TextStage | None:

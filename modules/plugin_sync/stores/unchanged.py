@@ -19,8 +19,12 @@ SAMPLE = 200  # rows
 class Comparison(abc.ABC):
     """The rows of one table of the file beside the records here: what a store has to say of them is SQL on `a`."""
 
+    worth: float  # comparing is, where so many rows, from 0 to 1, are expected to be the same
+
     def __init__(self, session: Session, staged: Staged) -> None:
         self.session, self.staged = session, staged
+        self.e = f"ps_e{staged.index}"  # ids that are the same in the file and here, once `home` has made it
+        self._has_home = False
 
     @property
     @abc.abstractmethod
@@ -44,6 +48,15 @@ class Comparison(abc.ABC):
     @abc.abstractmethod
     def companion(self, position: int) -> str | None:
         """The uuid of the record that a reference column points to; None when the file has none."""
+
+    @property
+    @abc.abstractmethod
+    def is_distinct(self) -> bool:
+        """Whether no uuid and no id stands in the file twice."""
+
+    @abc.abstractmethod
+    def make_home(self) -> None:
+        """Make the table `e` of the ids that are the same in the file and here."""
 
     @abc.abstractmethod
     def home_of(self, work: Work, table: str) -> str | None:
@@ -75,6 +88,19 @@ class Comparison(abc.ABC):
         if work.aliases and self.session.rows(alias, (spec.name,)):
             return False
         return bool(self.session.rows(f"SELECT 1 FROM {spec.sql_name} LIMIT 1"))
+
+    def leaves_out(self, work: Work) -> bool:
+        """Whether rows that are the same here shall be left out."""
+        return self.may_leave_out(work) and self.share_of_same() >= self.worth and self.is_distinct
+
+    def home(self, work: Work) -> str | None:
+        """Return the name of a table of the ids that are the same in the file and here; None where that is not certain."""
+        if not self._has_home:
+            if self.src is None or not self.may_leave_out(work) or not self.is_distinct:
+                return None
+            self.make_home()
+            self._has_home = True
+        return self.e
 
     def share_of_same(self) -> float:
         """Return how many rows, from 0 to 1, seem to be the same, by the values of some here and there."""
